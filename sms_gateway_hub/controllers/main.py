@@ -1,0 +1,153 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+
+from odoo import SUPERUSER_ID, http
+from odoo.http import request
+
+from .. import const
+from ..exceptions import WebhookRejected
+from ..tools import webhook
+from ..tools.gateway_data import WebhookData
+from ..tools.transaction import in_new_transaction
+
+_logger = logging.getLogger(__name__)
+
+_KEPT_HEADERS = (
+    "authorization",
+    "content-type",
+    "content-length",
+    "user-agent",
+    "x-signature",
+    "x-timestamp",
+)
+_NO_TOKEN = "0" * 64
+
+
+class SmsGatewayWebhook(http.Controller):
+    """The one door for gateways.
+
+    The order is fixed: size, gateway by token, verify, parse, store, commit, 2xx. What
+    a callback sets off comes after the commit. No session, no redirect, no HTML, and
+    fixed bodies: a caller learns nothing but the status.
+    """
+
+    @http.route(
+        [
+            "/sms_gateway/<string:token>/<string:action>",
+            "/sms_gateway/<string:token>/<string:action>/",
+        ],
+        type="http",
+        auth="none",
+        csrf=False,
+        save_session=False,
+        sitemap=False,
+        max_content_length=const.WEBHOOK_MAX_BYTES,
+    )
+    def receive(self, token, action, **_params):
+        """Take a callback.
+
+        :param str token: the gateway's webhook token
+        :param str action: one of ``const.WEBHOOK_ACTIONS``
+        """
+        try:
+            return self._receive(token, action)
+        except WebhookRejected as rejected:
+            return self._answer(rejected.http_status)
+        except Exception:
+            # The gateway repeats on 503; a 500 or a traceback is never an answer.
+            _logger.exception("A callback could not be taken")
+            return self._answer(503)
+
+    def _receive(self, token, action):
+        data = self._read()
+        env = request.env(user=SUPERUSER_ID, su=True)
+        digest = webhook.token_digest(token) if token.isascii() else _NO_TOKEN
+        gateway = env["sms.gateway"].search(
+            [("webhook_digest", "=", digest), ("state", "!=", "disabled")], limit=1
+        )
+        if not gateway or action not in const.WEBHOOK_ACTIONS:
+            raise WebhookRejected(404)
+        adapter = gateway._get_adapter()
+        if data.method not in adapter._get_webhook_methods(gateway):
+            raise WebhookRejected(405)
+        adapter._verify_webhook(gateway, data)
+        outcome = "stored"
+        try:
+            items = adapter._parse_webhook(gateway, action, data)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            _logger.info(
+                "SMS gateway %s: an unreadable callback is kept: %s",
+                gateway.id,
+                type(error).__name__,
+            )
+            items, outcome = [], "unreadable"
+        raw = self._redact(adapter, gateway, data)
+        if outcome == "unreadable":
+            key = webhook.event_key("raw", action, data.raw_query, data.raw_body)
+            in_new_transaction(
+                env,
+                lambda new: new["sms.gateway.event"]._store_unreadable(
+                    new["sms.gateway"].browse(gateway.id), key, raw, data.content_type
+                ),
+            )
+        elif items:
+            self._store(env, gateway, items, raw, data.content_type)
+        status, content_type, body = adapter._make_webhook_response(gateway, outcome)
+        return self._answer(status, body, content_type)
+
+    def _store(self, env, gateway, items, raw, content_type):
+        """Store events durably, then let them be applied."""
+
+        def store(new):
+            events = new["sms.gateway.event"]
+            stored = events._store(
+                new["sms.gateway"].browse(gateway.id),
+                items,
+                raw=raw,
+                content_type=content_type,
+            )
+            if stored:
+                events._trigger_apply()
+            return stored
+
+        in_new_transaction(env, store)
+
+    def _read(self):
+        """Read the callback as it came; the body was kept by ``ir.http``."""
+        httprequest = request.httprequest
+        if httprequest.method in ("POST", "PUT", "PATCH"):
+            if httprequest.content_length is None:
+                raise WebhookRejected(411)
+            if httprequest.content_length > const.WEBHOOK_MAX_BYTES:
+                raise WebhookRejected(413)
+        headers = {
+            name.lower(): value
+            for name, value in httprequest.headers.items()
+            if name.lower() in _KEPT_HEADERS
+        }
+        return WebhookData(
+            method=httprequest.method,
+            raw_query=httprequest.environ.get("QUERY_STRING", "").encode(
+                "latin-1", "replace"
+            ),
+            raw_body=httprequest.get_data(cache=True),
+            headers=headers,
+            content_type=httprequest.headers.get("Content-Type", ""),
+            remote_addr=httprequest.remote_addr or "",
+        )
+
+    def _redact(self, adapter, gateway, data):
+        """Return query and body without the gateway's secrets, for the record."""
+        raw = b"\n".join(part for part in (data.raw_query, data.raw_body) if part)
+        for secret in adapter._get_redacted_values(gateway):
+            raw = raw.replace(secret.encode(), b"***")
+        return raw
+
+    def _answer(self, status, body=b"", content_type="text/plain; charset=utf-8"):
+        return request.make_response(
+            body,
+            headers=[("Content-Type", content_type), ("Cache-Control", "no-store")],
+            status=status,
+        )

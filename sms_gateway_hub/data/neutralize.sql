@@ -1,0 +1,5 @@
+-- A copy of the database can text nobody and nobody can speak to it as a gateway.
+UPDATE sms_gateway
+   SET state = CASE WHEN code = 'sandbox' THEN state ELSE 'disabled' END,
+       webhook_token = NULL,
+       webhook_digest = NULL;

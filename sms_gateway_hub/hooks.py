@@ -1,0 +1,21 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+
+def post_init_hook(env):
+    """Take core's "Send SMS" out of the contact list's menu: ours replaces it."""
+    action = env.ref(
+        "sms.res_partner_act_window_sms_composer_multi", raise_if_not_found=False
+    )
+    if action:
+        action.binding_model_id = False
+
+
+def uninstall_hook(env):
+    """Give core's menu entry back and end the senders."""
+    action = env.ref(
+        "sms.res_partner_act_window_sms_composer_multi", raise_if_not_found=False
+    )
+    if action:
+        action.binding_model_id = env.ref("base.model_res_partner")
+    env["sms.gateway"].with_context(active_test=False).search([]).cron_id.unlink()

@@ -1,0 +1,26 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from odoo import models
+from odoo.http import request
+
+from ..controllers.main import SmsGatewayWebhook
+
+
+class IrHttp(models.AbstractModel):
+    _inherit = "ir.http"
+
+    @classmethod
+    def _pre_dispatch(cls, rule, args):
+        """Keep the raw body of callbacks: parsing a form would use it up."""
+        super()._pre_dispatch(rule, args)
+        endpoint = rule.endpoint.func
+        if isinstance(getattr(endpoint, "__self__", None), SmsGatewayWebhook):
+            try:
+                request.httprequest.get_data(cache=True)
+            except RequestEntityTooLarge as error:
+                # Werkzeug's own answer would be HTML.
+                error.response = endpoint.__self__._answer(413)
+                raise

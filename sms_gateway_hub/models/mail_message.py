@@ -1,0 +1,43 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import fields, models
+
+from odoo.addons.mail.tools.discuss import Store
+
+
+class MailMessage(models.Model):
+    _inherit = "mail.message"
+
+    sms_gateway_message_ids = fields.One2many(
+        "sms.gateway.message", "mail_message_id", "SMS", readonly=True
+    )
+
+    def _to_store_defaults(self, target):
+        return super()._to_store_defaults(target) + [self._sms_gateway_to_store()]
+
+    def _sms_gateway_to_store(self):
+        """Return the store field of what the chatter shows under an SMS.
+
+        Whoever may read the chatter message may see what became of its text.
+        """
+        return Store.Many(
+            "sms_gateway_message_ids",
+            [
+                "state",
+                "direction",
+                "external_ref",
+                "state_at",
+                "cost",
+                "cost_unit",
+                "segments",
+                "failure_type",
+                "failure_reason",
+                "number",
+                "scheduled_at",
+                Store.Attr("gateway_name", lambda sms: sms.gateway_id.name),
+                Store.Attr("state_label", lambda sms: sms._get_state_label()),
+            ],
+            predicate=lambda message: message.message_type == "sms",
+            sudo=True,
+        )

@@ -1,0 +1,643 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+import re
+import secrets
+from datetime import timedelta
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL
+from odoo.tools.urls import urljoin
+
+from .. import const
+from ..exceptions import GatewayError
+from ..tools import webhook
+
+_logger = logging.getLogger(__name__)
+
+_SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})$")
+
+
+class SmsGateway(models.Model):
+    """An account at a provider, or a phone.
+
+    ``code`` selects the adapter, ``sms.gateway.adapter.<code>``, where all behaviour
+    is. A gateway addon adds its code and its credential fields here, nothing else.
+    """
+
+    _name = "sms.gateway"
+    _description = "SMS Gateway"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "sequence, id"
+
+    name = fields.Char(required=True, translate=True)
+    code = fields.Selection(
+        [("sandbox", "Sandbox (no network)")],
+        string="Type",
+        required=True,
+        default="sandbox",
+        help="Which kind of gateway this is. More kinds come with their addons.",
+    )
+    state = fields.Selection(
+        const.GATEWAY_STATES,
+        required=True,
+        default="disabled",
+        copy=False,
+        tracking=True,
+        help="Disabled: it sends and receives nothing; what waits stays.\n"
+        "Test: it texts its test numbers only. It is used where no enabled gateway "
+        "serves.\n"
+        "Enabled: it is in service.",
+    )
+    sequence = fields.Integer(
+        default=10, help="Of several gateways that could serve, the first one does."
+    )
+    active = fields.Boolean(default=True)
+    company_id = fields.Many2one(
+        "res.company", index=True, help="Empty: it serves every company."
+    )
+    color = fields.Integer()
+    sender = fields.Char(
+        help="What recipients see as sender: a number, or up to 11 letters and digits "
+        "where the country allows it. Empty: the account's default."
+    )
+    test_numbers = fields.Char(
+        help="Numbers in international form, separated by commas: the only ones that "
+        "are texted in test mode."
+    )
+    responsible_user_id = fields.Many2one(
+        "res.users",
+        "Responsible",
+        default=lambda self: self.env.user,
+        domain="[('share', '=', False)]",
+        help="Is told when the gateway has trouble.",
+    )
+    max_segments = fields.Integer(
+        "Longest text",
+        default=const.MAX_SEGMENTS,
+        required=True,
+        help="SMS parts that one text may need. Longer ones are refused.",
+    )
+    max_rate = fields.Float(
+        "Parts per second",
+        default=0.0,
+        help="The gateway sends no more SMS parts than this in any second. "
+        "0: no limit.",
+    )
+    parallel_requests = fields.Integer(
+        default=8,
+        required=True,
+        help="Requests to the gateway under way at once. Speed is about this number "
+        "divided by the gateway's answer time.",
+    )
+    give_up_after_h = fields.Integer(
+        "Give up after hours",
+        default=const.GIVE_UP_AFTER_H,
+        required=True,
+        help="While the gateway cannot be reached, messages wait and are tried again. "
+        "After this time a message fails, because it would arrive too late.",
+    )
+    credit_value = fields.Monetary(
+        currency_field="company_currency_id",
+        help="What one credit costs in company currency, for gateways that count in "
+        "credits.",
+    )
+    company_currency_id = fields.Many2one(
+        "res.currency", compute="_compute_company_currency_id"
+    )
+    cron_id = fields.Many2one(
+        "ir.cron",
+        "Sending job",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
+        groups="base.group_system",
+    )
+
+    # Callbacks
+    webhook_token = fields.Char(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        default=lambda self: secrets.token_urlsafe(24),
+        help="Secret part of the callback address.",
+    )
+    webhook_digest = fields.Char(
+        compute="_compute_webhook_digest",
+        store=True,
+        index=True,
+        groups="base.group_system",
+    )
+    webhook_base_url = fields.Char(
+        "Public address",
+        help="Address under which the gateway can reach this Odoo, e.g. "
+        "https://crm.example.com. Empty: Odoo's own web address.",
+    )
+    webhook_status_url = fields.Char(
+        "Address for delivery reports",
+        compute="_compute_webhook_urls",
+        groups="base.group_system",
+    )
+    webhook_inbound_url = fields.Char(
+        "Address for incoming texts",
+        compute="_compute_webhook_urls",
+        groups="base.group_system",
+    )
+    feature_delivery_report = fields.Boolean(compute="_compute_features")
+    feature_inbound = fields.Boolean(compute="_compute_features")
+    feature_balance = fields.Boolean(compute="_compute_features")
+    feature_sender = fields.Boolean(compute="_compute_features")
+
+    # Health
+    paused_until = fields.Datetime(
+        readonly=True,
+        copy=False,
+        help="Until then the gateway rests; then it tries with a single message.",
+    )
+    pause_reason = fields.Char(readonly=True, copy=False)
+    throttled_until = fields.Datetime(readonly=True, copy=False)
+    failures_in_a_row = fields.Integer(readonly=True, copy=False)
+    next_slot_at = fields.Float(
+        readonly=True,
+        copy=False,
+        digits=(16, 6),
+        help="Unix time at which the next SMS part may leave under the rate limit.",
+    )
+    last_error = fields.Char(readonly=True, copy=False)
+    last_error_at = fields.Datetime(readonly=True, copy=False)
+    last_success_at = fields.Datetime(readonly=True, copy=False)
+    health = fields.Selection(
+        [
+            ("good", "In service"),
+            ("throttled", "Slowed down by the gateway"),
+            ("paused", "Paused"),
+            ("off", "Off"),
+        ],
+        compute="_compute_health",
+    )
+    balance = fields.Float(readonly=True, copy=False)
+    balance_unit = fields.Char(readonly=True, copy=False)
+    balance_at = fields.Datetime("Balance as of", readonly=True, copy=False)
+    queued_count = fields.Integer("Queued", compute="_compute_counts")
+    unconfirmed_count = fields.Integer("Unconfirmed", compute="_compute_counts")
+    sent_today_count = fields.Integer("Sent today", compute="_compute_counts")
+    failed_today_count = fields.Integer("Failed today", compute="_compute_counts")
+
+    # Sandbox
+    sandbox_rule_ids = fields.One2many(
+        "sms.gateway.sandbox.rule", "gateway_id", "Sandbox rules", copy=True
+    )
+
+    _parallel_requests_positive = models.Constraint(
+        "CHECK (parallel_requests BETWEEN 1 AND 100)",
+        "“Parallel requests” must be between 1 and 100.",
+    )
+    _max_rate_positive = models.Constraint(
+        "CHECK (max_rate >= 0)", "“Parts per second” must not be negative."
+    )
+    _give_up_positive = models.Constraint(
+        "CHECK (give_up_after_h BETWEEN 1 AND 720)",
+        "“Give up after hours” must be between 1 and 720 (30 days).",
+    )
+    _max_segments_positive = models.Constraint(
+        "CHECK (max_segments BETWEEN 1 AND 255)",
+        "“Longest text” must be between 1 and 255 SMS parts.",
+    )
+
+    # ------------------------------------------------------------------
+    # Computes
+    # ------------------------------------------------------------------
+
+    @api.depends("company_id")
+    @api.depends_context("company")
+    def _compute_company_currency_id(self):
+        for gateway in self:
+            company = gateway.company_id or self.env.company
+            gateway.company_currency_id = company.currency_id
+
+    @api.depends("webhook_token")
+    def _compute_webhook_digest(self):
+        for gateway in self:
+            gateway.webhook_digest = (
+                webhook.token_digest(gateway.webhook_token)
+                if gateway.webhook_token
+                else False
+            )
+
+    @api.depends("webhook_token", "webhook_base_url")
+    def _compute_webhook_urls(self):
+        for gateway in self:
+            gateway.webhook_status_url = gateway._get_webhook_url("status")
+            gateway.webhook_inbound_url = gateway._get_webhook_url("inbound")
+
+    @api.depends("code")
+    def _compute_features(self):
+        for gateway in self:
+            features = gateway._get_adapter()._get_features(gateway)
+            for feature in ("delivery_report", "inbound", "balance", "sender"):
+                gateway[f"feature_{feature}"] = feature in features
+
+    @api.depends("state", "paused_until", "throttled_until")
+    def _compute_health(self):
+        now = fields.Datetime.now()
+        for gateway in self:
+            if gateway.state == "disabled":
+                gateway.health = "off"
+            elif gateway.paused_until:
+                gateway.health = "paused"
+            elif gateway.throttled_until and gateway.throttled_until > now:
+                gateway.health = "throttled"
+            else:
+                gateway.health = "good"
+
+    def _compute_counts(self):
+        messages = self.env["sms.gateway.message"].sudo()
+        today = fields.Datetime.now().replace(hour=0, minute=0, second=0)
+        counts = {}
+        for domain in (
+            [("state", "in", ("queued", "sending", "unconfirmed"))],
+            [
+                ("state", "not in", ("queued", "sending", "unconfirmed", "received")),
+                ("state_at", ">=", today),
+            ],
+        ):
+            for gateway, state, count in messages._read_group(
+                [("gateway_id", "in", self.ids), *domain],
+                ["gateway_id", "state"],
+                ["__count"],
+            ):
+                counts[gateway.id, state] = count
+        for gateway in self:
+
+            def total(*states, gateway_id=gateway.id):
+                return sum(counts.get((gateway_id, state), 0) for state in states)
+
+            gateway.queued_count = total("queued", "sending")
+            gateway.unconfirmed_count = total("unconfirmed")
+            gateway.sent_today_count = total("sent", "delivered", "undelivered")
+            gateway.failed_today_count = total("failed", "undelivered", "expired")
+
+    # ------------------------------------------------------------------
+    # Constraints and ORM
+    # ------------------------------------------------------------------
+
+    @api.constrains("test_numbers")
+    def _check_test_numbers(self):
+        for gateway in self:
+            for number in gateway._get_test_numbers():
+                if not re.match(const.E164_PATTERN, number):
+                    raise ValidationError(
+                        self.env._(
+                            "“%s” in the test numbers is not a number in "
+                            "international form, like +15550100200.",
+                            number,
+                        )
+                    )
+
+    @api.constrains("sender")
+    def _check_sender(self):
+        for gateway in self.filtered("sender"):
+            if not _SENDER_PATTERN.match(gateway.sender):
+                raise ValidationError(
+                    self.env._(
+                        "The sender “%s” must be a number or at most 11 letters and "
+                        "digits.",
+                        gateway.sender,
+                    )
+                )
+
+    @api.constrains("webhook_base_url")
+    def _check_webhook_base_url(self):
+        for gateway in self.filtered("webhook_base_url"):
+            if not re.match(r"^https?://[^\s/]+", gateway.webhook_base_url):
+                raise ValidationError(
+                    self.env._(
+                        "The public address must start with https:// (or http://)."
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        gateways = super().create(vals_list)
+        for gateway in gateways.sudo():
+            gateway.cron_id = self.env["ir.cron"].sudo().create(
+                gateway._prepare_cron_values()
+            )
+        return gateways
+
+    def write(self, vals):
+        res = super().write(vals)
+        if "state" in vals or vals.get("active"):
+            # What waited while it was off goes out now.
+            for gateway in self.filtered(lambda gateway: gateway.state != "disabled"):
+                gateway._trigger_sender()
+        return res
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_used(self):
+        if self.env["sms.gateway.message"].sudo().search_count(
+            [("gateway_id", "in", self.ids)], limit=1
+        ):
+            raise UserError(
+                self.env._(
+                    "A gateway that has sent or received messages cannot be deleted, "
+                    "because they are kept. Archive it instead."
+                )
+            )
+
+    def unlink(self):
+        crons = self.sudo().cron_id
+        res = super().unlink()
+        crons.unlink()
+        return res
+
+    def _prepare_cron_values(self):
+        return {
+            "name": f"SMS Gateway: send through {self.name}",
+            "model_id": self.env["ir.model"]._get_id("sms.gateway.sender"),
+            "state": "code",
+            "code": f"model._cron_send({self.id})",
+            "user_id": SUPERUSER_ID,
+            "interval_number": 1,
+            "interval_type": "minutes",
+            "active": True,
+        }
+
+    # ------------------------------------------------------------------
+    # Business
+    # ------------------------------------------------------------------
+
+    def _get_adapter(self):
+        """Return the model with the behaviour of this kind of gateway."""
+        name = f"sms.gateway.adapter.{self.code or 'sandbox'}"
+        if name not in self.env:
+            # Its addon was uninstalled: nothing is known of how to talk to it.
+            name = "sms.gateway.adapter"
+        return self.env[name]
+
+    @api.model
+    def _find(self, company):
+        """Return the gateway that serves a company: enabled ones first, then test.
+
+        :param company: res.company, one
+        :return: sms.gateway, at most one
+        """
+        gateways = self.sudo().search(
+            [
+                ("state", "in", ("enabled", "test")),
+                ("company_id", "in", [company.id, False]),
+            ]
+        )
+        return gateways.sorted(
+            lambda gateway: (gateway.state != "enabled", not gateway.company_id)
+        )[:1]
+
+    def _get_test_numbers(self):
+        self.ensure_one()
+        return [
+            number.strip()
+            for number in (self.test_numbers or "").split(",")
+            if number.strip()
+        ]
+
+    def _may_text(self, number):
+        """Say whether the gateway's state lets it text a number.
+
+        :param str number: E.164
+        """
+        self.ensure_one()
+        return (
+            self.state != "test"
+            or not self._get_adapter()._reaches_people(self)
+            or number in self._get_test_numbers()
+        )
+
+    def _cost_to_company(self, cost, unit):
+        """Convert a cost to company currency.
+
+        :param float cost: in ``unit``
+        :param str unit: "credits" or an ISO 4217 code
+        :return: float, or None when it cannot be converted
+        """
+        self.ensure_one()
+        if cost is None:
+            return None
+        company = self.company_id or self.env.company
+        if not unit or unit == "credits":
+            return cost * self.credit_value if self.credit_value else None
+        currency = (
+            self.env["res.currency"]
+            .with_context(active_test=False)
+            .search([("name", "=", unit)], limit=1)
+        )
+        if not currency:
+            return None
+        return currency._convert(
+            cost, company.currency_id, company, fields.Date.today(), round=False
+        )
+
+    def _get_webhook_url(self, action, uuid=None):
+        """Return a callback address to hand to the gateway.
+
+        :param str action: one of ``const.WEBHOOK_ACTIONS``
+        :param str uuid: our id of a message, added to the query
+        """
+        self.ensure_one()
+        token = self.sudo().webhook_token
+        if not token:
+            return False
+        base = self.webhook_base_url or self.get_base_url()
+        url = urljoin(base, f"/sms_gateway/{token}/{action}")
+        return f"{url}?uuid={uuid}" if uuid else url
+
+    def _trigger_sender(self, at=None):
+        """Wake the gateway's sender after this transaction.
+
+        :param datetime at: UTC; now when left out or past
+        """
+        now = fields.Datetime.now()
+        at = at if at and at > now else None
+        # Many messages are enqueued in one transaction: one trigger is enough.
+        asked = self.env.cr.precommit.data.setdefault("sms_gateway_trigger", set())
+        for gateway in self.sudo():
+            if (gateway.id, at) not in asked:
+                asked.add((gateway.id, at))
+                gateway.cron_id._trigger(at)
+
+    def _is_neutralized(self):
+        return bool(
+            self.env["ir.config_parameter"].sudo().get_param("database.is_neutralized")
+        )
+
+    # ------------------------------------------------------------------
+    # Health. Written by the sender, in short transactions of its own.
+    # ------------------------------------------------------------------
+
+    def _pause(self, reason, seconds):
+        """Rest: keep the queue, tell the responsible user once, try again later."""
+        self.ensure_one()
+        now = fields.Datetime.now()
+        was_paused = bool(self.paused_until)
+        self.write(
+            {
+                "paused_until": now + timedelta(seconds=seconds),
+                "pause_reason": reason[:500],
+                "last_error": reason[:500],
+                "last_error_at": now,
+            }
+        )
+        self._trigger_sender(self.paused_until)
+        if not was_paused:
+            _logger.info("SMS gateway %s is paused: %s", self.id, reason)
+            self._alert_responsible(reason)
+
+    def _throttle(self, detail, seconds):
+        """The gateway said "slow down": nothing leaves for a while, nothing failed."""
+        self.ensure_one()
+        now = fields.Datetime.now()
+        self.write(
+            {
+                "throttled_until": now + timedelta(seconds=seconds),
+                "last_error": detail[:500],
+                "last_error_at": now,
+            }
+        )
+        self._trigger_sender(self.throttled_until)
+
+    def _alert_responsible(self, reason):
+        user = self.responsible_user_id or self.env.ref("base.user_admin")
+        self.activity_schedule(
+            "mail.mail_activity_data_warning",
+            user_id=user.id,
+            summary=self.env._("Gateway “%s” is paused", self.name),
+            note=self.env._(
+                "%(reason)s Its messages wait. It tries again by itself; after "
+                "mending the cause, press “Resume”.",
+                reason=reason,
+            ),
+        )
+
+    def _resumed(self):
+        """A request went through again: clear the pause and its alarm."""
+        self.ensure_one()
+        self.write(
+            {"paused_until": False, "pause_reason": False, "failures_in_a_row": 0}
+        )
+        self.activity_unlink(["mail.mail_activity_data_warning"])
+
+    @api.model
+    def _cron_settle(self):
+        """Ask gateways that can tell what became of unconfirmed messages."""
+        messages = self.env["sms.gateway.message"].sudo()
+        events = self.env["sms.gateway.event"].sudo()
+        for gateway in self.search([("state", "!=", "disabled")]):
+            adapter = gateway._get_adapter()
+            if gateway._is_neutralized() or "lookup" not in adapter._get_features(
+                gateway
+            ):
+                continue
+            unconfirmed = messages.search(
+                [("gateway_id", "=", gateway.id), ("state", "=", "unconfirmed")],
+                limit=const.CLAIM_MAX,
+                order="state_at",
+            )
+            references = [
+                (message.uuid, message.external_ref or None) for message in unconfirmed
+            ]
+            try:
+                reports = adapter._fetch_status(gateway, references)
+            except GatewayError as error:
+                _logger.info("SMS gateway %s: no look-up: %s", gateway.id, error)
+                continue
+            if reports:
+                events._store(gateway, reports)
+                events._trigger_apply()
+
+    # ------------------------------------------------------------------
+    # Actions
+    # ------------------------------------------------------------------
+
+    def action_resume(self):
+        """Send again at once after a pause."""
+        self.check_access("write")
+        for gateway in self.sudo():
+            gateway._resumed()
+            gateway.throttled_until = False
+            gateway._trigger_sender()
+        return True
+
+    def action_send_now(self):
+        """Wake the sender; sending itself is its job alone."""
+        self.check_access("write")
+        self._trigger_sender()
+        return True
+
+    def action_test_connection(self):
+        """Ask the gateway whether it would take messages, and say so."""
+        self.ensure_one()
+        self.check_access("write")
+        sentence = self._get_adapter()._test_connection(self.sudo())
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"message": sentence, "type": "success", "sticky": False},
+        }
+
+    def action_renew_webhook_token(self):
+        """Give the gateway a new callback address; the old one stops at once."""
+        self.check_access("write")
+        for gateway in self.sudo():
+            gateway.webhook_token = secrets.token_urlsafe(24)
+        return True
+
+    def action_open_messages(self):
+        """Open the gateway's messages, filtered as the clicked figure says."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "sms_gateway_hub.action_sms_gateway_message"
+        )
+        action["context"] = {
+            "search_default_gateway_id": self.id,
+            **{
+                f"search_default_{name}": 1
+                for name in (self.env.context.get("message_filters") or [])
+            },
+        }
+        return action
+
+    # ------------------------------------------------------------------
+    # The sender's statements on the gateway
+    # ------------------------------------------------------------------
+
+    def _take_slots(self, segments, now, *, until):
+        """Hand out evenly spaced slots under the rate limit.
+
+        The end of the last slot is kept with the gateway, so that another run on
+        another host goes on where this one stopped.
+
+        :param list segments: SMS parts of each message, in sending order
+        :param float now: Unix time
+        :param float until: Unix time; no slot after it, but always one
+        :return: list of Unix times at which the first messages may leave
+        """
+        self.ensure_one()
+        if not self.max_rate:
+            return [now] * len(segments)
+        slots, slot = [], max(now, self.next_slot_at or 0.0)
+        for parts in segments:
+            if slots and slot > until:
+                break
+            slots.append(slot)
+            slot += parts / self.max_rate
+        if slots:
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE sms_gateway SET next_slot_at = %s WHERE id = %s",
+                    slot,
+                    self.id,
+                )
+            )
+            self.invalidate_recordset(["next_slot_at"], flush=False)
+        return slots

@@ -1,0 +1,138 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import models
+from odoo.exceptions import UserError
+
+from ..exceptions import WebhookRejected
+
+
+class SmsGatewayAdapter(models.AbstractModel):
+    """Behaviour of one kind of gateway, over any transport.
+
+    A gateway addon inherits this (or the HTTP base) as
+    ``sms.gateway.adapter.<code>``; the hub finds it by that name. What a gateway needs
+    and does not have raises with its own name; what is optional says "unsupported".
+    """
+
+    _name = "sms.gateway.adapter"
+    _description = "SMS gateway adapter"
+
+    # -- Sending -------------------------------------------------------------
+
+    def _prepare_send_requests(self, gateway, messages):
+        """Put messages into requests; each message into exactly one.
+
+        Pure: no network, no write. Runs in the sender's main thread.
+
+        :param gateway: sms.gateway, one
+        :param list messages: OutgoingMessage
+        :return: list of SendRequest
+        """
+        raise NotImplementedError(
+            f"{self._name} must define _prepare_send_requests()"
+        )
+
+    def _get_transport(self, gateway):
+        """Return what moves the requests; see ``tools/transport.py``."""
+        raise NotImplementedError(f"{self._name} must define _get_transport()")
+
+    def _parse_send_response(self, gateway, request, response):
+        """Read what became of each message of a request.
+
+        Called for every answer. A message that is missing from the result counts as
+        unconfirmed. Must survive HTML, empty and half JSON.
+
+        :param SendRequest request: what was sent
+        :param response: what the transport brought
+        :return: list of SendResult
+        :raise GatewayError: only when the whole request is meant
+        """
+        raise NotImplementedError(f"{self._name} must define _parse_send_response()")
+
+    def _get_max_messages_per_request(self, gateway):
+        """Return how many recipients one request may carry."""
+        return 1
+
+    def _reaches_people(self, gateway):
+        """Say whether texts leave Odoo, so that test mode must hold them back."""
+        return True
+
+    # -- Callbacks -----------------------------------------------------------
+
+    def _get_webhook_methods(self, gateway):
+        """Return the HTTP methods that this peer uses."""
+        return {"POST"}
+
+    def _verify_webhook(self, gateway, data):
+        """Let an authentic callback pass; the base refuses all.
+
+        Override with the functions of ``tools/webhook.py``: raw bytes, constant time,
+        an empty secret refuses.
+
+        :param WebhookData data: the callback, untrusted
+        :raise WebhookRejected: it is not authentic
+        """
+        raise WebhookRejected(403)
+
+    def _parse_webhook(self, gateway, action, data):
+        """Read an authentic callback, without the database.
+
+        :param str action: one of ``const.WEBHOOK_ACTIONS``; either kind may come on
+            either address
+        :param WebhookData data: the callback
+        :return: list of DeliveryReport and InboundMessage; unknown words become the
+            state "unknown"
+        :raise ValueError: it cannot be read; it is kept raw for a person
+        """
+        raise WebhookRejected(404)
+
+    def _make_webhook_response(self, gateway, outcome):
+        """Return what the peer takes for "understood".
+
+        :param str outcome: "stored" or "unreadable"
+        :return: (HTTP status, content type, body as bytes)
+        """
+        return 200, "text/plain; charset=utf-8", b"OK"
+
+    # -- Extras --------------------------------------------------------------
+
+    def _get_features(self, gateway):
+        """Return what the gateway can do beyond sending: ``const.GATEWAY_FEATURES``."""
+        return set()
+
+    def _test_connection(self, gateway):
+        """Return a sentence for the administrator, or raise UserError with one."""
+        raise UserError(
+            self.env._("This kind of gateway has no connection test.")
+        )
+
+    def _fetch_balance(self, gateway):
+        """Return (amount, unit) of the account.
+
+        :raise UserError: the gateway cannot tell
+        """
+        raise UserError(self.env._("This kind of gateway cannot tell its balance."))
+
+    def _fetch_status(self, gateway, references):
+        """Look up messages of unknown outcome.
+
+        :param list references: (uuid, external_ref or None)
+        :return: list of DeliveryReport
+        """
+        return []
+
+    def _get_redacted_values(self, gateway):
+        """Return the values that no log and no screen may show.
+
+        Extend ``super()``, never replace it: the base gives every system-only text
+        field of the gateway.
+        """
+        return {
+            gateway.sudo()[name]
+            for name, field in gateway._fields.items()
+            if field.type == "char"
+            and field.store
+            and "base.group_system" in (field.groups or "")
+            and gateway.sudo()[name]
+        }

@@ -1,0 +1,27 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import models
+
+from ..tools.transport import HttpTransport, raise_for_status
+
+
+class SmsGatewayAdapterHttp(models.AbstractModel):
+    """Base of gateways that are called by HTTP: one request, one answer.
+
+    A subclass gives ``_prepare_send_requests`` and ``_parse_send_response``.
+    """
+
+    _name = "sms.gateway.adapter.http"
+    _inherit = "sms.gateway.adapter"
+    _description = "SMS gateway adapter over HTTP"
+
+    def _get_transport(self, gateway):
+        return HttpTransport(gateway.parallel_requests)
+
+    def _raise_for_status(self, response):
+        """Map an HTTP status to an error; extend it where the provider differs.
+
+        :raise GatewayError: see ``tools.transport.raise_for_status``
+        """
+        raise_for_status(response)

@@ -1,0 +1,436 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+import time
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from .. import const
+from ..tools import segments
+from ..tools.gateway_data import DeliveryReport, InboundMessage
+
+_logger = logging.getLogger(__name__)
+
+_KEEP_DAYS = 90
+
+
+class SmsGatewayEvent(models.Model):
+    """One callback: kept with its time, applied when its message can take it.
+
+    The webhook stores it in a transaction of its own and answers; the state of a
+    message changes afterwards, along the transition table. What matches no message
+    yet is tried again for 24 hours, then shown as an orphan.
+    """
+
+    _name = "sms.gateway.event"
+    _description = "SMS gateway event"
+    _order = "id desc"
+    _rec_name = "event_key"
+
+    gateway_id = fields.Many2one(
+        "sms.gateway", required=True, index=True, ondelete="cascade", readonly=True
+    )
+    company_id = fields.Many2one(related="gateway_id.company_id", store=True)
+    event_key = fields.Char(
+        required=True,
+        readonly=True,
+        help="The same for a repeat of the same event, so that it has one effect.",
+    )
+    kind = fields.Selection(
+        [
+            ("report", "Delivery report"),
+            ("inbound", "Incoming text"),
+            ("unreadable", "Unreadable"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    state = fields.Selection(
+        const.EVENT_STATES, required=True, default="pending", readonly=True
+    )
+    message_id = fields.Many2one(
+        "sms.gateway.message", readonly=True, index="btree_not_null"
+    )
+    received_at = fields.Datetime(readonly=True, default=fields.Datetime.now)
+    occurred_at = fields.Datetime("Time at the gateway", readonly=True)
+    external_ref = fields.Char("Gateway ID", readonly=True)
+    message_uuid = fields.Char("Message ID", readonly=True)
+    report_state = fields.Char("Reported state", readonly=True)
+    failure_type = fields.Selection(const.FAILURE_TYPES, readonly=True)
+    provider_code = fields.Char(readonly=True)
+    detail = fields.Char(readonly=True)
+    cost = fields.Float(digits=(16, 6), readonly=True)
+    cost_unit = fields.Char(readonly=True)
+    number = fields.Char(readonly=True)
+    recipient = fields.Char(readonly=True)
+    body = fields.Text(readonly=True)
+    readable = fields.Boolean(default=True, readonly=True)
+    charset = fields.Char(readonly=True)
+    raw = fields.Binary(
+        "As it came",
+        attachment=False,
+        readonly=True,
+        groups="sms_gateway_hub.group_administrator",
+        help="The bytes of the callback, secrets taken out.",
+    )
+    content_type = fields.Char(readonly=True)
+    tries = fields.Integer(readonly=True)
+    next_try_at = fields.Datetime(readonly=True, default=fields.Datetime.now)
+
+    _event_key_unique = models.UniqueIndex("(gateway_id, event_key)")
+    _pending_index = models.Index("(next_try_at, id) WHERE state = 'pending'")
+
+    # ------------------------------------------------------------------
+    # Store
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _store(self, gateway, items, *, raw=b"", content_type="", due_in_s=0):
+        """Insert events; a repeat of a known event is skipped without an error.
+
+        In a request the cursor must be READ COMMITTED from its first statement on:
+        with a snapshot, a key that was committed meanwhile raises instead of
+        skipping.
+
+        :param gateway: sms.gateway, one
+        :param items: DeliveryReport and InboundMessage
+        :param bytes raw: the callback as it came, secrets taken out
+        :param float due_in_s: seconds until it may be applied
+        :return: number of new events
+        """
+        if not items:
+            return 0
+        now = fields.Datetime.now()
+        rows = [
+            (
+                gateway.id,
+                gateway.company_id.id or None,
+                raw or None,
+                content_type[:128] or None,
+                now,
+                now + timedelta(seconds=due_in_s),
+                "pending",
+                0,
+                *self._event_columns(item),
+            )
+            for item in items
+        ]
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO sms_gateway_event
+                            (gateway_id, company_id, raw, content_type, received_at,
+                             next_try_at, state, tries, event_key, kind, occurred_at,
+                             external_ref, message_uuid, report_state, failure_type,
+                             provider_code, detail, cost, cost_unit, number,
+                             recipient, body, readable, charset)
+                     VALUES %s
+                ON CONFLICT (gateway_id, event_key) DO NOTHING
+                """,
+                SQL(", ").join(SQL("%s", row) for row in rows),
+            )
+        )
+        return self.env.cr.rowcount
+
+    @api.model
+    def _event_columns(self, item):
+        def clean(value, limit=256):
+            return segments.clean_text(value)[:limit] if value else None
+
+        if isinstance(item, DeliveryReport):
+            return (
+                item.event_key,
+                "report",
+                item.occurred_at,
+                clean(item.external_ref),
+                clean(item.uuid),
+                item.state,
+                item.failure_type,
+                clean(item.provider_code),
+                clean(item.detail),
+                item.cost,
+                clean(item.cost_unit),
+                None,
+                None,
+                None,
+                True,
+                None,
+            )
+        if isinstance(item, InboundMessage):
+            return (
+                item.event_key,
+                "inbound",
+                item.sent_at,
+                clean(item.external_ref),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                clean(item.number, 64),
+                clean(item.recipient, 64),
+                segments.clean_text(item.body),
+                item.readable,
+                clean(item.charset, 64),
+            )
+        raise TypeError(f"Neither a report nor an incoming text: {type(item)}")
+
+    @api.model
+    def _store_unreadable(self, gateway, key, raw, content_type):
+        """Keep an authentic callback that no parser understood, for a person."""
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO sms_gateway_event
+                            (gateway_id, company_id, event_key, kind, state, raw,
+                             content_type, received_at, tries, readable)
+                     VALUES (%s, %s, %s, 'unreadable', 'unreadable', %s, %s, %s, 0,
+                             FALSE)
+                ON CONFLICT (gateway_id, event_key) DO NOTHING
+                """,
+                gateway.id,
+                gateway.company_id.id or None,
+                key,
+                raw,
+                (content_type or "")[:128],
+                fields.Datetime.now(),
+            )
+        )
+        return self.env.cr.rowcount
+
+    # ------------------------------------------------------------------
+    # Apply
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _cron_apply(self):
+        """Apply what is due, wait for what is due in a moment, yield in time."""
+        end = time.monotonic() + const.EVENT_BUDGET_S
+        while True:
+            done = self._apply_due()
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            if done == const.EVENT_BATCH and time.monotonic() < end:
+                continue
+            due = self._next_due()
+            wait_s = (due - fields.Datetime.now()).total_seconds() if due else None
+            if wait_s is None or time.monotonic() + wait_s > end:
+                break
+            time.sleep(max(wait_s, 0.05))
+        if due:
+            self._trigger_apply(due)
+
+    @api.model
+    def _next_due(self):
+        self.env.cr.execute(
+            "SELECT min(next_try_at) FROM sms_gateway_event WHERE state = 'pending'"
+        )
+        return self.env.cr.fetchone()[0]
+
+    @api.model
+    def _trigger_apply(self, at=None):
+        cron = self.env.ref(
+            "sms_gateway_hub.ir_cron_apply_events", raise_if_not_found=False
+        )
+        asked = self.env.cr.precommit.data.setdefault("sms_gateway_apply", set())
+        if cron and at not in asked:
+            asked.add(at)
+            cron.sudo()._trigger(at)
+
+    @api.model
+    def _apply_due(self, event_ids=None):
+        """Apply pending events that are due.
+
+        :param list event_ids: only these, due or not; all that are due when left out
+        :return: number of events that were looked at
+        """
+        domain = [("state", "=", "pending")]
+        domain += (
+            [("id", "in", event_ids)]
+            if event_ids
+            else [("next_try_at", "<=", fields.Datetime.now())]
+        )
+        events = self.sudo().search(
+            domain, order="next_try_at, id", limit=const.EVENT_BATCH
+        )
+        events = events.try_lock_for_update().sorted("id")
+        self._apply_inbound(events.filtered(lambda event: event.kind == "inbound"))
+        self._apply_reports(events.filtered(lambda event: event.kind == "report"))
+        return len(events)
+
+    @api.model
+    def _apply_inbound(self, events):
+        messages = self.env["sms.gateway.message"]
+        for event in events:
+            try:
+                with self.env.cr.savepoint():
+                    message = messages._receive(
+                        event.gateway_id, event._to_inbound()
+                    )
+                    event.write({"state": "applied", "message_id": message.id})
+            except Exception:
+                # One poisoned text must not hold up the others, nor be lost.
+                _logger.exception("Event %s could not be applied", event.id)
+                event._park()
+
+    def _to_inbound(self):
+        return InboundMessage(
+            event_key=self.event_key,
+            number=self.number,
+            body=self.body or "",
+            recipient=self.recipient or "",
+            charset=self.charset or None,
+            readable=self.readable,
+            external_ref=self.external_ref or None,
+            sent_at=self.occurred_at or None,
+        )
+
+    @api.model
+    def _apply_reports(self, events):
+        """Fold reports, oldest first, into their messages: one update for all."""
+        if not events:
+            return
+        message_by_event = self._match(events)
+        changes = {}
+        for event in events:
+            message = message_by_event.get(event.id)
+            if not message or message["state"] == "sending":
+                event._park()
+                continue
+            before = message["state"]
+            if event.report_state in const.TRANSITIONS[before]:
+                message["state"] = event.report_state
+                message["at"] = event.occurred_at or event.received_at
+                message["event"] = event
+                changes[message["id"]] = message
+                event.state = "applied"
+            else:
+                event.state = "ignored"
+            event.message_id = message["id"]
+            if event.cost and not message["cost"]:
+                message["cost"] = event.cost
+                message["cost_unit"] = event.cost_unit
+                message.setdefault("event", event)
+                changes[message["id"]] = message
+        if changes:
+            self._write_changes(list(changes.values()))
+
+    @api.model
+    def _match(self, events):
+        """Return the row of the message of each event, locked.
+
+        A report matches by (gateway, gateway id) or by our own id at that gateway,
+        never by a gateway id alone and never at another gateway.
+        """
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH matched AS (
+                    SELECT event.id AS event_id, coalesce(by_uuid.id, by_ref.id) AS id
+                      FROM sms_gateway_event AS event
+                 LEFT JOIN sms_gateway_message AS by_uuid
+                        ON by_uuid.uuid = event.message_uuid
+                       AND by_uuid.gateway_id = event.gateway_id
+                       AND by_uuid.direction = 'outgoing'
+                 LEFT JOIN LATERAL (
+                           SELECT id FROM sms_gateway_message
+                            WHERE gateway_id = event.gateway_id
+                              AND external_ref = event.external_ref
+                              AND direction = 'outgoing'
+                         ORDER BY id DESC LIMIT 1) AS by_ref ON TRUE
+                     WHERE event.id = ANY(%s)
+                )
+                SELECT matched.event_id, message.id, message.state, message.cost,
+                       message.cost_unit, message.state AS before
+                  FROM matched
+                  JOIN sms_gateway_message AS message ON message.id = matched.id
+                   FOR NO KEY UPDATE OF message
+                """,
+                events.ids,
+            )
+        )
+        rows, found = {}, {}
+        for row in self.env.cr.dictfetchall():
+            # Several events of one message share one row, so that they fold.
+            found[row["event_id"]] = rows.setdefault(row["id"], row)
+        return found
+
+    @api.model
+    def _write_changes(self, changes):
+        gateway_by_event = {row["id"]: row["event"].gateway_id for row in changes}
+        by_id = {row["id"]: row for row in changes}
+        messages = self.env["sms.gateway.message"].sudo().browse(by_id)
+        messages.invalidate_recordset()
+        for message in messages:
+            row, event = by_id[message.id], by_id[message.id]["event"]
+            gateway = gateway_by_event[message.id]
+            values = {"cost": row["cost"], "cost_unit": row["cost_unit"]}
+            if row["cost"]:
+                values["cost_company"] = gateway._cost_to_company(
+                    row["cost"], row["cost_unit"]
+                )
+            if row["state"] != row["before"]:
+                values.update(state=row["state"], state_at=row["at"], to_sync=True)
+                if row["state"] == "delivered":
+                    values["delivered_at"] = row["at"]
+                    values["failure_type"] = values["failure_reason"] = False
+                elif row["state"] == "sent":
+                    values["sent_at"] = row["at"]
+                    values["failure_type"] = values["failure_reason"] = False
+                else:
+                    values["failure_type"] = event.failure_type or (
+                        "expired" if row["state"] == "expired" else "not_delivered"
+                    )
+                    values["failure_reason"] = event.detail
+                    values["provider_code"] = event.provider_code
+                if event.external_ref and not message.external_ref:
+                    values["external_ref"] = event.external_ref
+            message.write(values)
+        messages.flush_recordset()
+        while messages._sync() == const.CLAIM_MAX:
+            pass
+
+    def _park(self):
+        """Try again later, at growing gaps; after 24 hours it is an orphan."""
+        now = fields.Datetime.now()
+        for event in self:
+            gaps = const.EVENT_GAPS_S
+            gap_s = gaps[min(event.tries, len(gaps) - 1)]
+            age_s = (now - event.received_at).total_seconds()
+            event.write(
+                {
+                    "tries": event.tries + 1,
+                    "next_try_at": now + timedelta(seconds=gap_s),
+                    "state": "pending"
+                    if age_s < const.EVENT_LIFETIME_S
+                    else "orphan",
+                }
+            )
+
+    def action_replay(self):
+        """Try to apply orphans and unmatched events again, now."""
+        self.check_access("write")
+        events = self.sudo().filtered(
+            lambda event: event.state in ("pending", "orphan")
+        )
+        events.write({"state": "pending", "next_try_at": fields.Datetime.now()})
+        events.flush_recordset()
+        self._apply_due(events.ids)
+        return True
+
+    @api.autovacuum
+    def _gc_events(self):
+        """Drop raw callbacks that had their effect after 90 days, piece by piece."""
+        limit = fields.Datetime.now() - timedelta(days=_KEEP_DAYS)
+        old = self.search(
+            [("received_at", "<", limit), ("state", "in", ("applied", "ignored"))],
+            limit=10000,
+            order="id",
+        )
+        old.unlink()
+        return len(old), len(old) == 10000

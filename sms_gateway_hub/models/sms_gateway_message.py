@@ -1,0 +1,937 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import re
+from uuid import uuid4
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+from odoo.addons.mail.tools.discuss import Store
+
+from .. import const
+from ..tools import segments
+from ..tools.gateway_data import OutgoingMessage
+
+_E164 = re.compile(const.E164_PATTERN)
+
+
+class SmsGatewayMessage(models.Model):
+    """One text, out or in, for ever: outbox, inbox and log in one.
+
+    States only move along ``const.TRANSITIONS``. What the sender does on the hot path
+    (claim, stamp, record) is one statement each; everything else goes by the ORM.
+    """
+
+    _name = "sms.gateway.message"
+    _description = "SMS"
+    _order = "id desc"
+    _rec_names_search = ["number", "body", "external_ref", "uuid"]
+
+    uuid = fields.Char(
+        "Message ID",
+        required=True,
+        readonly=True,
+        copy=False,
+        default=lambda self: uuid4().hex,
+        help="Our id of the message. The gateway gets it as client reference.",
+    )
+    sms_uuid = fields.Char(
+        readonly=True,
+        copy=False,
+        help="Id of the sms.sms row that this message came from. It ties the message "
+        "to Odoo's own notifications and mailing traces.",
+    )
+    gateway_id = fields.Many2one(
+        "sms.gateway", ondelete="restrict", readonly=True, index=True
+    )
+    external_ref = fields.Char(
+        "Gateway ID",
+        readonly=True,
+        copy=False,
+        help="The id that the gateway gave to the message.",
+    )
+    direction = fields.Selection(
+        const.DIRECTIONS, required=True, default="outgoing", readonly=True
+    )
+    kind = fields.Selection(
+        const.MESSAGE_KINDS,
+        required=True,
+        default="single",
+        readonly=True,
+        help="How the text came about: written for one person, to many at once, "
+        "as an answer, or by Odoo itself.",
+    )
+    number = fields.Char(
+        readonly=True,
+        index="btree_not_null",
+        help="Number of the other side in international form (E.164).",
+    )
+    sender = fields.Char(
+        "Our number or name",
+        readonly=True,
+        help="What the recipient sees as sender; for an incoming text the number "
+        "that it was sent to.",
+    )
+    partner_id = fields.Many2one(
+        "res.partner", "Contact", readonly=True, index="btree_not_null"
+    )
+    res_model = fields.Char("Document Model", readonly=True)
+    res_id = fields.Many2oneReference(
+        "Document ID", model_field="res_model", readonly=True
+    )
+    mail_message_id = fields.Many2one(
+        "mail.message",
+        "Chatter message",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    body = fields.Text("Text", readonly=True)
+    encoding = fields.Selection(
+        [("gsm7", "GSM-7"), ("ucs2", "Unicode")], readonly=True
+    )
+    segments = fields.Integer(
+        "SMS parts",
+        readonly=True,
+        help="Parts that the text needs: each part is paid like one SMS.",
+    )
+    state = fields.Selection(
+        const.MESSAGE_STATES, required=True, default="queued", readonly=True, copy=False
+    )
+    state_at = fields.Datetime(
+        "State since", readonly=True, copy=False, default=fields.Datetime.now
+    )
+    sent_at = fields.Datetime("Sent on", readonly=True, copy=False)
+    delivered_at = fields.Datetime("Delivered on", readonly=True, copy=False)
+    failure_type = fields.Selection(const.FAILURE_TYPES, readonly=True, copy=False)
+    failure_reason = fields.Char(
+        "Reason", readonly=True, copy=False, help="What went wrong, in words."
+    )
+    provider_code = fields.Char(
+        readonly=True, copy=False, help="The gateway's own code or word."
+    )
+    cost = fields.Float(digits=(16, 6), readonly=True, copy=False)
+    cost_unit = fields.Char(
+        readonly=True,
+        copy=False,
+        help="What the gateway counts in: credits or a currency.",
+    )
+    cost_company = fields.Monetary(
+        "Cost in company currency",
+        currency_field="company_currency_id",
+        readonly=True,
+        copy=False,
+    )
+    company_currency_id = fields.Many2one(related="company_id.currency_id")
+    priority = fields.Selection(
+        const.PRIORITIES, required=True, default=const.PRIORITY_NORMAL, readonly=True
+    )
+    scheduled_at = fields.Datetime(
+        "Send not before", readonly=True, help="Until then it waits and can be changed."
+    )
+    expires_at = fields.Datetime(
+        "Send not after",
+        readonly=True,
+        help="A text that could not leave until then is dropped.",
+    )
+    due_at = fields.Datetime(
+        readonly=True,
+        copy=False,
+        default=fields.Datetime.now,
+        help="When the sender takes it up: its schedule, or the next try.",
+    )
+    attempts = fields.Integer(readonly=True, copy=False, default=0)
+    attempt_ref = fields.Char(readonly=True, copy=False)
+    lease_until = fields.Datetime(readonly=True, copy=False)
+    request_at = fields.Datetime(
+        readonly=True,
+        copy=False,
+        help="When the request of this attempt was about to leave. A lease that ran "
+        "out after that leaves the outcome unknown.",
+    )
+    to_sync = fields.Boolean(
+        readonly=True,
+        copy=False,
+        help="Its notification and the screens still have to learn of its state.",
+    )
+    author_id = fields.Many2one("res.users", "Sent by", readonly=True)
+    company_id = fields.Many2one("res.company", readonly=True, index=True)
+    resend_of_id = fields.Many2one(
+        "sms.gateway.message", "Sent again for", readonly=True, copy=False
+    )
+    attempt_ids = fields.One2many("sms.gateway.attempt", "message_id", readonly=True)
+    event_ids = fields.One2many("sms.gateway.event", "message_id", readonly=True)
+
+    _uuid_unique = models.UniqueIndex("(uuid)")
+    # One core SMS becomes one message: a second enqueueing cannot double it.
+    _sms_uuid_unique = models.UniqueIndex(
+        "(sms_uuid) WHERE sms_uuid IS NOT NULL AND resend_of_id IS NULL"
+    )
+    _external_ref_index = models.Index(
+        "(gateway_id, external_ref) WHERE external_ref IS NOT NULL"
+    )
+    _queue_index = models.Index(
+        "(gateway_id, priority, due_at, id) WHERE state = 'queued'"
+    )
+    _expiry_index = models.Index(
+        "(gateway_id, expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL"
+    )
+    _lease_index = models.Index("(gateway_id, lease_until) WHERE state = 'sending'")
+    _sync_index = models.Index("(id) WHERE to_sync")
+    _unsettled_index = models.Index(
+        "(gateway_id, state) WHERE state IN ('sending', 'unconfirmed')"
+    )
+
+    # ------------------------------------------------------------------
+    # Computes and ORM
+    # ------------------------------------------------------------------
+
+    @api.depends("partner_id", "number", "direction")
+    def _compute_display_name(self):
+        for message in self:
+            who = message.partner_id.display_name or message.number or ""
+            message.display_name = (
+                self.env._("SMS from %s", who)
+                if message.direction == "incoming"
+                else self.env._("SMS to %s", who)
+            )
+
+    def write(self, vals):
+        """Users may change the plan of a text that still waits, and nothing else."""
+        if not self.env.su:
+            forbidden = set(vals) - {"scheduled_at", "expires_at", "priority"}
+            if forbidden:
+                raise AccessError(
+                    self.env._("A message is a record: it cannot be rewritten.")
+                )
+            if any(message.state != "queued" for message in self):
+                raise UserError(
+                    self.env._("Only queued messages can be changed: this one left.")
+                )
+            vals = self._check_plan(vals)
+            res = super().write(vals)
+            for message in self.sudo():
+                message.gateway_id._trigger_sender(message.due_at)
+            return res
+        return super().write(vals)
+
+    def _check_plan(self, vals):
+        """Validate a changed plan and derive the due time of it."""
+        now = fields.Datetime.now()
+        vals = dict(vals)
+        if "scheduled_at" in vals:
+            at = fields.Datetime.to_datetime(vals["scheduled_at"])
+            if at and at < now:
+                raise UserError(
+                    self.env._("“Send not before” must be in the future, or empty.")
+                )
+            vals["due_at"] = at or now
+        if "expires_at" in vals:
+            until = fields.Datetime.to_datetime(vals["expires_at"])
+            if until and until <= now:
+                raise UserError(
+                    self.env._("“Send not after” must be in the future, or empty.")
+                )
+        return vals
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise UserError(
+            self.env._(
+                "Messages are the record of what was sent and received and "
+                "cannot be deleted."
+            )
+        )
+
+    # ------------------------------------------------------------------
+    # Enqueue
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _enqueue(self, vals_list):
+        """Write outgoing messages to the outbox, in the caller's transaction.
+
+        No network call happens here. A row that cannot be sent is stored as failed or
+        canceled with its reason and disturbs no other row.
+
+        :param list vals_list: values of messages; ``number``, ``body`` and
+            ``gateway_id`` are read, what follows of them is added
+        :return: the messages, in the order given
+        """
+        now = fields.Datetime.now()
+        gateways = self.env["sms.gateway"].browse(
+            {vals["gateway_id"] for vals in vals_list if vals.get("gateway_id")}
+        )
+        gateway_by_id = {gateway.id: gateway for gateway in gateways.sudo()}
+        counts = {}
+        prepared = []
+        for vals in vals_list:
+            body = segments.clean_text(vals.get("body") or "")
+            # A mass text mostly repeats a few texts: count each once.
+            if body not in counts:
+                counts[body] = segments.count_segments(body)
+            gateway = gateway_by_id.get(vals.get("gateway_id"))
+            vals = {
+                "direction": "outgoing",
+                "sender": gateway.sender if gateway else False,
+                "company_id": self.env.company.id,
+                "author_id": self.env.uid,
+                **vals,
+                "body": body,
+                "encoding": counts[body].encoding,
+                "segments": counts[body].segments,
+                "due_at": max(vals.get("scheduled_at") or now, now),
+                "state_at": now,
+            }
+            failure = self._check_sendable(vals, gateway, now)
+            if failure:
+                state, failure_type, reason = failure
+                vals.update(
+                    state=state, failure_type=failure_type, failure_reason=reason
+                )
+            prepared.append(vals)
+        messages = self.sudo().create(prepared)
+        for gateway, queued in messages.filtered(
+            lambda message: message.state == "queued"
+        ).grouped("gateway_id").items():
+            gateway._trigger_sender(min(queued.mapped("due_at")))
+        return messages
+
+    @api.model
+    def _check_sendable(self, vals, gateway, now):
+        """Say why a message cannot be queued, or nothing.
+
+        :return: None, or (state, failure type, reason in words)
+        """
+        if not vals.get("number"):
+            return "failed", "number_missing", self.env._("There is no number.")
+        if not _E164.match(vals["number"]):
+            return (
+                "failed",
+                "number_invalid",
+                self.env._(
+                    "“%s” is not a number in international form.", vals["number"][:40]
+                ),
+            )
+        if not vals["body"].strip():
+            return "failed", "empty", self.env._("The text is empty.")
+        limit = gateway.max_segments if gateway else const.MAX_SEGMENTS
+        if vals["segments"] > limit:
+            return (
+                "failed",
+                "too_long",
+                self.env._(
+                    "The text needs %(count)s SMS parts, the gateway allows %(limit)s.",
+                    count=vals["segments"],
+                    limit=limit,
+                ),
+            )
+        if vals.get("expires_at") and vals["expires_at"] <= now:
+            return (
+                "expired",
+                "expired",
+                self.env._("Its validity had ended before it could be queued."),
+            )
+        return self._gate(gateway, vals["number"])
+
+    @api.model
+    def _gate(self, gateway, number):
+        """The gate that every outgoing message passes, when queued and when claimed.
+
+        :param gateway: sms.gateway that will send it
+        :param str number: recipient, E.164
+        :return: None to let it pass, or (state, failure type, reason in words)
+        """
+        if gateway and not gateway._may_text(number):
+            return (
+                "canceled",
+                "test_mode",
+                self.env._(
+                    "The gateway is in test mode and this is not one of its "
+                    "test numbers."
+                ),
+            )
+        return None
+
+    # ------------------------------------------------------------------
+    # The sender's statements. Each runs in a short transaction of its own.
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _claim(self, gateway, limit):
+        """Take due messages of one gateway: priority, then due time, then id.
+
+        They become ``sending`` under a lease, with a new attempt. Rows that another
+        transaction holds are skipped.
+
+        :param gateway: sms.gateway, one
+        :param int limit: messages at most
+        :return: list of dicts with the columns that a request is built of
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH due AS (
+                    SELECT waiting.id
+                      FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+                CROSS JOIN LATERAL (
+                           SELECT id, due_at
+                             FROM sms_gateway_message
+                            WHERE gateway_id = %(gateway)s
+                              AND state = 'queued'
+                              AND priority = level.priority
+                              AND due_at <= now() AT TIME ZONE 'UTC'
+                              AND (expires_at IS NULL
+                                   OR expires_at > now() AT TIME ZONE 'UTC')
+                         ORDER BY due_at, id
+                            LIMIT %(limit)s
+                       FOR UPDATE SKIP LOCKED
+                           ) AS waiting
+                  ORDER BY level.priority, waiting.due_at, waiting.id
+                     LIMIT %(limit)s
+                )
+                UPDATE sms_gateway_message AS message
+                   SET state = 'sending',
+                       state_at = now() AT TIME ZONE 'UTC',
+                       lease_until = now() AT TIME ZONE 'UTC'
+                                     + %(lease)s * interval '1 second',
+                       attempts = message.attempts + 1,
+                       attempt_ref = %(attempt)s,
+                       request_at = NULL
+                  FROM due
+                 WHERE message.id = due.id
+             RETURNING message.id, message.uuid, message.number, message.body,
+                       message.sender, message.encoding, message.segments,
+                       message.priority, message.expires_at, message.due_at,
+                       message.attempts, message.attempt_ref,
+                       greatest(message.create_date, message.scheduled_at) AS since
+                """,
+                gateway=gateway.id,
+                limit=limit,
+                lease=const.LEASE_S,
+                attempt=uuid4().hex,
+            )
+        )
+        rows = self.env.cr.dictfetchall()
+        rows.sort(key=lambda row: (row["priority"], row["due_at"], row["id"]))
+        return rows
+
+    @api.model
+    def _release(self, ids, attempt_ref):
+        """Put claimed messages back, untried: their turn is later than this run."""
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET state = 'queued', lease_until = NULL, attempts = attempts - 1
+                 WHERE id = ANY(%s) AND attempt_ref = %s AND state = 'sending'
+                """,
+                ids,
+                attempt_ref,
+            )
+        )
+
+    @api.model
+    def _stamp(self, ids, attempt_ref):
+        """Note that the requests of these messages are about to leave.
+
+        From here on a lease that runs out means an unknown outcome.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET request_at = now() AT TIME ZONE 'UTC'
+                 WHERE id = ANY(%s) AND attempt_ref = %s AND state = 'sending'
+                """,
+                ids,
+                attempt_ref,
+            )
+        )
+
+    @api.model
+    def _record(self, gateway, outcomes):
+        """Store outcomes of attempts, and the attempts themselves, in one statement.
+
+        A row whose lease was taken by another attempt meanwhile is left alone: its
+        attempt is logged, its state is not touched.
+
+        :param gateway: sms.gateway, one
+        :param list outcomes: dicts with id, attempt_ref, state and what goes with it;
+            ``counts`` is False for an attempt that must not count
+        """
+        if not outcomes:
+            return
+        columns = (
+            ("id", "int"),
+            ("attempt_ref", "varchar"),
+            ("state", "varchar"),
+            ("external_ref", "varchar"),
+            ("failure_type", "varchar"),
+            ("failure_reason", "varchar"),
+            ("provider_code", "varchar"),
+            ("cost", "numeric"),
+            ("cost_unit", "varchar"),
+            ("cost_company", "numeric"),
+            ("retry_in_s", "float8"),
+            ("counts", "bool"),
+            ("started_at", "timestamp"),
+            ("ended_at", "timestamp"),
+            ("http_status", "int"),
+            ("excerpt", "text"),
+        )
+        arrays = SQL(", ").join(
+            SQL(
+                "%s::%s[]",
+                [outcome.get(name) for outcome in outcomes],
+                SQL(kind),
+            )
+            for name, kind in columns
+        )
+        names = SQL(", ").join(SQL.identifier(name) for name, _kind in columns)
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH outcome AS (SELECT * FROM unnest(%(arrays)s) AS o (%(names)s)),
+                changed AS (
+                    UPDATE sms_gateway_message AS message
+                       SET state = outcome.state,
+                           state_at = outcome.ended_at,
+                           sent_at = CASE WHEN outcome.state = 'sent'
+                                          THEN outcome.ended_at END,
+                           external_ref = outcome.external_ref,
+                           failure_type = outcome.failure_type,
+                           failure_reason = outcome.failure_reason,
+                           provider_code = outcome.provider_code,
+                           cost = outcome.cost,
+                           cost_unit = outcome.cost_unit,
+                           cost_company = outcome.cost_company,
+                           due_at = CASE WHEN outcome.state = 'queued'
+                                         THEN now() AT TIME ZONE 'UTC'
+                                           + outcome.retry_in_s * interval '1 second'
+                                         ELSE message.due_at END,
+                           attempts = message.attempts
+                                      - CASE WHEN outcome.counts THEN 0 ELSE 1 END,
+                           lease_until = NULL,
+                           to_sync = TRUE
+                      FROM outcome
+                     WHERE message.id = outcome.id
+                       AND message.attempt_ref = outcome.attempt_ref
+                       AND message.state = 'sending'
+                 RETURNING message.id
+                )
+                INSERT INTO sms_gateway_attempt
+                            (message_id, gateway_id, attempt_ref, state, external_ref,
+                             provider_code, detail, started_at, ended_at, http_status,
+                             excerpt, late)
+                     SELECT outcome.id, %(gateway)s, outcome.attempt_ref,
+                            outcome.state, outcome.external_ref, outcome.provider_code,
+                            outcome.failure_reason, outcome.started_at,
+                            outcome.ended_at, outcome.http_status, outcome.excerpt,
+                            changed.id IS NULL
+                       FROM outcome LEFT JOIN changed ON changed.id = outcome.id
+                      WHERE outcome.counts
+                """,
+                arrays=arrays,
+                names=names,
+                gateway=gateway.id,
+            )
+        )
+
+    @api.model
+    def _recover(self, gateway):
+        """Settle what a killed sender left behind, and drop what came too late.
+
+        A lease that ran out goes back to the queue when no request can have left,
+        else the outcome is unknown. Queued messages past their validity expire.
+
+        :return: number of messages that changed
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET state = CASE WHEN state = 'queued' THEN 'expired'
+                                    WHEN request_at IS NULL THEN 'queued'
+                                    ELSE 'unconfirmed' END,
+                       failure_type = CASE WHEN state = 'queued' THEN 'expired'
+                                           WHEN request_at IS NULL THEN NULL
+                                           ELSE 'unknown_outcome' END,
+                       failure_reason = CASE WHEN state = 'queued' THEN %(expired)s
+                                             WHEN request_at IS NULL THEN NULL
+                                             ELSE %(unknown)s END,
+                       state_at = now() AT TIME ZONE 'UTC',
+                       lease_until = NULL,
+                       to_sync = TRUE
+                 WHERE gateway_id = %(gateway)s
+                   AND (state = 'sending' AND lease_until < now() AT TIME ZONE 'UTC'
+                        OR state = 'queued'
+                           AND expires_at <= now() AT TIME ZONE 'UTC')
+                """,
+                gateway=gateway.id,
+                expired=self.env._("Its validity ended while it waited."),
+                unknown=self.env._(
+                    "The sender was stopped while the request was under way: the "
+                    "gateway may have taken the text or not."
+                ),
+            )
+        )
+        return self.env.cr.rowcount
+
+    @api.model
+    def _next_due(self, gateway):
+        """Return when the next queued message of a gateway is due, UTC, or None."""
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT min(first.due_at)
+                  FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+            CROSS JOIN LATERAL (
+                       SELECT due_at FROM sms_gateway_message
+                        WHERE gateway_id = %s AND state = 'queued'
+                          AND priority = level.priority
+                     ORDER BY due_at LIMIT 1) AS first
+                """,
+                gateway.id,
+            )
+        )
+        return self.env.cr.fetchone()[0]
+
+    @api.model
+    def _to_outgoing(self, row, now):
+        """Build what an adapter gets of a claimed row.
+
+        :param dict row: as ``_claim`` returns it
+        :param datetime now: UTC
+        :raise ValueError: when the row cannot be sent as it is
+        """
+        valid_for_s = None
+        if row["expires_at"]:
+            valid_for_s = max(1, int((row["expires_at"] - now).total_seconds()))
+        return OutgoingMessage(
+            uuid=row["uuid"],
+            number=row["number"],
+            body=row["body"],
+            sender=row["sender"] or "",
+            encoding=row["encoding"] or "gsm7",
+            segments=row["segments"] or 1,
+            priority=row["priority"],
+            valid_for_s=valid_for_s,
+        )
+
+    # ------------------------------------------------------------------
+    # Synchronisation with core and the screens
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _sync(self, limit=const.CLAIM_MAX):
+        """Tell core's notifications, traces and the open screens what has changed.
+
+        :param int limit: messages at most
+        :return: number of messages that were told of
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET to_sync = FALSE
+                 WHERE id IN (SELECT id FROM sms_gateway_message
+                               WHERE to_sync ORDER BY id LIMIT %s
+                          FOR UPDATE SKIP LOCKED)
+             RETURNING id, sms_uuid, state, failure_type, failure_reason,
+                       mail_message_id
+                """,
+                limit,
+            )
+        )
+        rows = self.env.cr.dictfetchall()
+        self.browse().invalidate_model(["to_sync"])
+        self._sync_trackers([row for row in rows if row["sms_uuid"]])
+        self._notify_screens([row["mail_message_id"] for row in rows])
+        return len(rows)
+
+    @api.model
+    def _sync_trackers(self, rows):
+        if not rows:
+            return
+        trackers = self.env["sms.tracker"].search(
+            [("sms_uuid", "in", [row["sms_uuid"] for row in rows])]
+        )
+        if not trackers:
+            return
+        tracker_by_uuid = {tracker.sms_uuid: tracker for tracker in trackers}
+        groups = {}
+        for row in rows:
+            if tracker := tracker_by_uuid.get(row["sms_uuid"]):
+                key = (
+                    const.CORE_STATES[row["state"]],
+                    row["failure_type"],
+                    row["failure_reason"],
+                )
+                groups[key] = groups.get(key, self.env["sms.tracker"]) | tracker
+        for (core_state, failure_type, reason), group in groups.items():
+            if core_state != "error":
+                # The hub tells the screens itself, many messages at a time.
+                group.with_context(
+                    sms_skip_msg_notification=True
+                )._action_update_from_sms_state(core_state)
+                continue
+            core_failure = const.CORE_FAILURE_TYPES.get(failure_type)
+            provider_error = (core_failure or "sms_unknown").removeprefix("sms_")
+            if core_failure in self.env["sms.sms"].DELIVERY_ERRORS or not core_failure:
+                group.with_context(
+                    sms_known_failure_reason=reason
+                )._action_update_from_provider_error(provider_error)
+            else:
+                group._action_update_from_sms_state(
+                    "error", failure_type=core_failure, failure_reason=reason
+                )
+
+    @api.model
+    def _notify_screens(self, mail_message_ids, threads=()):
+        """Tell open screens that these chatter messages have news.
+
+        :param list mail_message_ids: ids of mail.message, empty ones are skipped
+        :param threads: (model, id) of documents that got a new chatter message
+
+        Only ids travel on the bus, to the group of those who may text; each client
+        asks for the content itself and gets what its user may read.
+        """
+        ids = sorted({mail_id for mail_id in mail_message_ids if mail_id})
+        group = self.env.ref("sms_gateway_hub.group_user", raise_if_not_found=False)
+        if ids and group:
+            group._bus_send(
+                "sms_gateway_hub.update",
+                {
+                    "mail_message_ids": ids,
+                    "threads": [
+                        {"model": model, "id": res_id} for model, res_id in threads
+                    ],
+                },
+            )
+
+    # ------------------------------------------------------------------
+    # State changes outside the sender
+    # ------------------------------------------------------------------
+
+    def _set_state(self, state, **values):
+        """Move messages along the transition table; others are left alone.
+
+        :param str state: the state wanted
+        :param values: further columns to write on those that move
+        :return: the messages that moved
+        """
+        moved = self.try_lock_for_update().filtered(
+            lambda message: state in const.TRANSITIONS[message.state]
+        )
+        moved.write(
+            {
+                "state": state,
+                "state_at": fields.Datetime.now(),
+                "to_sync": True,
+                **values,
+            }
+        )
+        if moved:
+            self.env["sms.gateway.event"]._trigger_apply()
+        return moved
+
+    def action_cancel(self):
+        """Cancel messages that still wait in the hub."""
+        self.check_access("write")
+        canceled = self.sudo()._set_state(
+            "canceled",
+            failure_type="canceled",
+            failure_reason=self.env._("Cancelled by %s.", self.env.user.name),
+        )
+        if not canceled:
+            raise UserError(
+                self.env._("Only queued messages can be cancelled: these have left.")
+            )
+        return self._notify_user(
+            self.env._("%s message(s) cancelled.", len(canceled)), "success"
+        )
+
+    def action_send_again(self):
+        """Send failed, expired or unconfirmed messages once more, as new messages.
+
+        An unconfirmed one may arrive twice: the button asks before.
+        """
+        self.check_access("write")
+        again = self.filtered(
+            lambda message: message.direction == "outgoing"
+            and message.state
+            in ("failed", "undelivered", "expired", "unconfirmed", "canceled")
+        )
+        if not again:
+            raise UserError(
+                self.env._(
+                    "Only messages that failed, expired, were cancelled or are "
+                    "unconfirmed can be sent again."
+                )
+            )
+        messages_sudo = again.sudo()
+        new = messages_sudo._enqueue(
+            [
+                {
+                    "resend_of_id": message.id,
+                    "gateway_id": message.gateway_id.id,
+                    "kind": message.kind,
+                    "number": message.number,
+                    "partner_id": message.partner_id.id,
+                    "res_model": message.res_model,
+                    "res_id": message.res_id,
+                    "mail_message_id": message.mail_message_id.id,
+                    "body": message.body,
+                    "priority": message.priority,
+                    "author_id": self.env.uid,
+                    "company_id": message.company_id.id,
+                    "sms_uuid": message.sms_uuid,
+                }
+                for message in messages_sudo
+            ]
+        )
+        new.write({"to_sync": True})
+        return self._notify_user(
+            self.env._("%s message(s) queued again.", len(new)), "success"
+        )
+
+    def action_open_document(self):
+        """Open the document that the text belongs to, else its contact."""
+        self.ensure_one()
+        model, res_id = self.res_model, self.res_id
+        if not model or model not in self.env or not res_id:
+            model, res_id = "res.partner", self.partner_id.id
+        if not res_id:
+            raise UserError(self.env._("No document belongs to this message."))
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": model,
+            "res_id": res_id,
+            "views": [(False, "form")],
+        }
+
+    def _get_state_label(self):
+        self.ensure_one()
+        return dict(self._fields["state"]._description_selection(self.env))[self.state]
+
+    def _notify_user(self, message, kind):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "message": message,
+                "type": kind,
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
+
+    # ------------------------------------------------------------------
+    # Incoming
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _receive(self, gateway, inbound):
+        """Store an incoming text and show it on the contact whose number it is.
+
+        :param gateway: sms.gateway, one
+        :param InboundMessage inbound: what the adapter read
+        :return: the message
+        """
+        body = segments.clean_text(inbound.body)
+        count = segments.count_segments(body)
+        partner = self._find_contact(gateway, inbound.number)
+        message = self.sudo().create(
+            {
+                "direction": "incoming",
+                "kind": "single",
+                "state": "received",
+                "gateway_id": gateway.id,
+                "company_id": (gateway.company_id or partner.company_id).id
+                or self.env.company.id,
+                "number": segments.clean_text(inbound.number)[:64],
+                "sender": segments.clean_text(inbound.recipient or "")[:64],
+                "external_ref": inbound.external_ref,
+                "partner_id": partner.id,
+                "res_model": "res.partner" if partner else False,
+                "res_id": partner.id,
+                "body": body,
+                "encoding": count.encoding,
+                "segments": count.segments,
+                "sent_at": inbound.sent_at,
+                "author_id": False,
+                "failure_type": False if inbound.readable else "unreadable",
+                "failure_reason": False
+                if inbound.readable
+                else self.env._("The text could not be decoded: see the raw event."),
+            }
+        )
+        message._log_on_contact()
+        return message
+
+    def _log_on_contact(self):
+        """Show an incoming text in the chatter of its contact.
+
+        It is logged, not posted: posting a message of type SMS would text the
+        followers.
+        """
+        self.ensure_one()
+        if not self.partner_id:
+            return
+        mail_message = self.partner_id._message_log(
+            body=self.env["sms.sms"]._sms_gateway_to_html(self.body),
+            author_id=self.partner_id.id,
+            message_type="sms",
+        )
+        self.mail_message_id = mail_message
+        self._notify_screens(
+            mail_message.ids, [("res.partner", self.partner_id.id)]
+        )
+
+    @api.model
+    def _find_contact(self, gateway, number):
+        """Return the contact of a whole number, never of a part of it.
+
+        Of several contacts, the one that this number was last texted as wins.
+
+        :param gateway: sms.gateway that the text came through
+        :param str number: as the gateway gave it
+        :return: res.partner, at most one
+        """
+        partners = self.env["res.partner"].sudo()
+        if not _E164.match(number or ""):
+            return partners
+        domain = [("phone_sanitized", "=", number)]
+        if gateway.company_id:
+            domain += [("company_id", "in", [gateway.company_id.id, False])]
+        partners = partners.search(domain, order="id", limit=50)
+        if len(partners) > 1:
+            last = self.sudo().search(
+                [
+                    ("number", "=", number),
+                    ("direction", "=", "outgoing"),
+                    ("partner_id", "in", partners.ids),
+                ],
+                limit=1,
+            )
+            partners = last.partner_id or partners[:1]
+        return partners
+
+    # ------------------------------------------------------------------
+    # For the screens
+    # ------------------------------------------------------------------
+
+    @api.model
+    def get_chatter_data(self, mail_message_ids):
+        """Return what the chatter shows of SMS, as store data of the web client.
+
+        :param list mail_message_ids: ids of mail.message that the client has loaded
+        :return: store data for those that the user may read
+        """
+        ids = [int(mail_id) for mail_id in mail_message_ids[:1000]]
+        mails = self.env["mail.message"].search([("id", "in", ids)])
+        store = Store()
+        mails._message_notifications_to_store(store)
+        return store.add(mails, [mails._sms_gateway_to_store()]).get_result()

@@ -1,0 +1,197 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from collections import defaultdict
+
+from odoo import api, fields, models
+from odoo.tools import plaintext2html
+
+from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
+
+from .. import const
+from ..tools import segments
+from ..tools.sms_api import SmsApiGateway
+
+# What the composer and other callers may set for all SMS that follow from them.
+_OPTION_FIELDS = (
+    "sms_gateway_id",
+    "sms_gateway_kind",
+    "sms_gateway_priority",
+    "sms_gateway_scheduled_at",
+    "sms_gateway_expires_at",
+    "sms_gateway_author_id",
+)
+
+# Our failure type -> the word that a provider answers to core.
+_CORE_ANSWERS = {
+    "number_missing": "sms_number_missing",
+    "number_invalid": "wrong_number_format",
+    "country": "country_not_supported",
+    "blacklisted": "sms_blacklist",
+    "opted_out": "sms_optout",
+    "expired": "expired",
+    "rejected": "rejected",
+}
+
+
+class SmsSms(models.Model):
+    """Core's SMS: only the way into the outbox.
+
+    The options beside the text travel in the context key ``sms_gateway_options``, because
+    core builds these rows in several places that pass nothing else on.
+    """
+
+    _inherit = "sms.sms"
+
+    sms_gateway_id = fields.Many2one("sms.gateway", "Gateway", copy=False)
+    sms_gateway_kind = fields.Selection(const.MESSAGE_KINDS, "Kind")
+    sms_gateway_priority = fields.Selection(const.PRIORITIES, "Priority")
+    sms_gateway_scheduled_at = fields.Datetime("Send not before")
+    sms_gateway_expires_at = fields.Datetime("Send not after")
+    sms_gateway_author_id = fields.Many2one("res.users", "Sent by")
+    sms_gateway_res_model = fields.Char("Document model")
+    sms_gateway_res_id = fields.Integer("Document ID")
+    sms_gateway_company_id = fields.Many2one("res.company", "Company of the document")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        options = self.env.context.get("sms_gateway_options") or {}
+        defaults = {
+            "sms_gateway_author_id": self.env.uid,
+            **{name: options[name] for name in _OPTION_FIELDS if options.get(name)},
+        }
+        cleaned = []
+        for vals in vals_list:
+            vals = {**defaults, **vals}
+            for name in ("body", "number"):
+                # PostgreSQL refuses NUL and lone surrogates: one such text would
+                # fail the whole batch.
+                if isinstance(vals.get(name), str):
+                    vals[name] = segments.clean_text(vals[name])
+            cleaned.append(vals)
+        return super().create(cleaned)
+
+    # ------------------------------------------------------------------
+    # Routing
+    # ------------------------------------------------------------------
+
+    def _get_sms_company(self):
+        return (
+            self.mail_message_id.record_company_id
+            or self.sms_gateway_company_id
+            or super()._get_sms_company()
+        )
+
+    def _sms_gateway_split(self):
+        """Group by the gateway that serves; what none serves is under an empty one.
+
+        :return: dict of sms.gateway (one or none) to sms.sms
+        """
+        groups = defaultdict(lambda: self.env["sms.sms"])
+        gateway_by_company = {}
+        for sms in self:
+            gateway = sms.sms_gateway_id.sudo()
+            if not gateway or gateway.state == "disabled" or not gateway.active:
+                company = sms._get_sms_company()
+                if company not in gateway_by_company:
+                    gateway_by_company[company] = self.env["sms.gateway"]._find(company)
+                gateway = gateway_by_company[company]
+            groups[gateway] += sms
+        return groups
+
+    def _split_by_api(self):
+        rest = self.browse()
+        for gateway, sms in self._sms_gateway_split().items():
+            if gateway:
+                yield SmsApiGateway(self.env, gateway=gateway), sms
+            else:
+                rest += sms
+        if rest:
+            yield from super(SmsSms, rest)._split_by_api()
+
+    def _send(self, unlink_failed=False, unlink_sent=True, raise_exception=False):
+        """Split a mixed batch, so that core's queue of several companies cannot jam."""
+        options = {
+            "unlink_failed": unlink_failed,
+            "unlink_sent": unlink_sent,
+            "raise_exception": raise_exception,
+        }
+        if self.env.context.get("sms_api"):
+            return super()._send(**options)
+        rest = self.browse()
+        for gateway, sms in self._sms_gateway_split().items():
+            if gateway:
+                api_class = SmsApiGateway(self.env, gateway=gateway)
+                sms.with_context(sms_api=api_class)._send(**options)
+            else:
+                rest += sms
+        if not rest:
+            return None
+        by_company = rest.grouped(lambda sms: sms._get_sms_company())
+        for sms in by_company.values():
+            super(SmsSms, sms)._send(**options)
+        return None
+
+    # ------------------------------------------------------------------
+    # Enqueue
+    # ------------------------------------------------------------------
+
+    def _sms_gateway_enqueue(self, gateway, text_by_uuid):
+        """Write these SMS to the outbox.
+
+        :param gateway: sms.gateway, one
+        :param dict text_by_uuid: uuid of an SMS to its text
+        :return: what core expects of a provider: list of dicts
+        """
+        messages = self.env["sms.gateway.message"]
+        # A second enqueueing of the same SMS changes nothing.
+        known = set(
+            messages.sudo()
+            .search([("sms_uuid", "in", self.mapped("uuid"))])
+            .mapped("sms_uuid")
+        )
+        todo = self.filtered(lambda sms: sms.uuid not in known)
+        created = messages._enqueue(
+            [sms._sms_gateway_prepare(gateway, text_by_uuid[sms.uuid]) for sms in todo]
+        )
+        results = [{"uuid": uuid, "state": "processing"} for uuid in known]
+        for message in created:
+            result = {"uuid": message.sms_uuid, "state": "processing"}
+            if message.state != "queued":
+                result["state"] = _CORE_ANSWERS.get(message.failure_type, "rejected")
+                result["failure_reason"] = message.failure_reason
+            results.append(result)
+        return results
+
+    def _sms_gateway_prepare(self, gateway, text):
+        self.ensure_one()
+        mail_message = self.mail_message_id
+        number = self.number
+        if number and not number.startswith("+"):
+            # Core hands on what it could not format.
+            source = self.partner_id or self.env.user
+            number = source._phone_format(number=number) or number
+        author = self.sms_gateway_author_id or self.env.user
+        kind = self.sms_gateway_kind or "automatic"
+        return {
+            "sms_uuid": self.uuid,
+            "gateway_id": gateway.id,
+            "kind": kind,
+            "number": number or False,
+            "partner_id": self.partner_id.id,
+            "res_model": mail_message.model or self.sms_gateway_res_model,
+            "res_id": mail_message.res_id or self.sms_gateway_res_id,
+            "mail_message_id": mail_message.id,
+            "body": text,
+            "priority": self.sms_gateway_priority
+            or (const.PRIORITY_LOW if kind == "broadcast" else const.PRIORITY_NORMAL),
+            "scheduled_at": self.sms_gateway_scheduled_at,
+            "expires_at": self.sms_gateway_expires_at,
+            "author_id": author.id,
+            "company_id": self._get_sms_company().id,
+        }
+
+    @api.model
+    def _sms_gateway_to_html(self, text):
+        """Return a text as escaped HTML with links, never evaluated."""
+        return sms_content_to_rendered_html(text) if text else plaintext2html("")

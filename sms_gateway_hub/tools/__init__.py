@@ -1,0 +1,10 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from . import gateway_data
+from . import segments
+from . import sender_run
+from . import sms_api
+from . import transaction
+from . import transport
+from . import webhook

@@ -1,0 +1,488 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""One run of a gateway's sender: claim, commit, call, record."""
+
+import heapq
+import logging
+import random
+import time
+from datetime import UTC, datetime, timedelta
+
+from .. import const
+from ..exceptions import (
+    GatewayAccountError,
+    GatewayError,
+    GatewayNotReached,
+    GatewayOutcomeUnknown,
+    GatewayRejected,
+    GatewayThrottled,
+)
+from .gateway_data import SendRequest
+from .transaction import in_new_transaction
+from .transport import NotSent, redact
+
+_logger = logging.getLogger(__name__)
+
+
+def backoff_s(attempts, *, base_s=const.BACKOFF_BASE_S, cap_s=const.BACKOFF_CAP_S):
+    """Return a random wait, "full jitter" below an exponential ceiling.
+
+    :param int attempts: tries so far, at least 1
+    :return: seconds
+    """
+    ceiling = min(cap_s, base_s * 2 ** min(attempts, 16))
+    return random.uniform(base_s / 2, ceiling)
+
+
+class SenderRun:
+    """Sends what is due at one gateway for a few seconds.
+
+    Every database step is a short transaction of its own; the gateway is called
+    outside of all of them. The transport's threads hold no cursor. Requests of the
+    next claim go out while answers of the last one still come in.
+
+    :param env: environment of the job; its cursor is not used for sending
+    :param int gateway_id: id of sms.gateway
+    """
+
+    def __init__(self, env, gateway_id, *, budget_s=const.SENDER_BUDGET_S):
+        self.env = env
+        self.gateway_id = gateway_id
+        self.end = time.monotonic() + budget_s
+        self.adapter = None
+        self.gateway = None
+        self.transport = None
+        self.rows = {}  # uuid -> claimed row, until its outcome is kept
+        self.waiting = []  # heap of (slot, number, request): capped, not yet due
+        self.outcomes = []
+        self.recorded_at = time.monotonic()
+        self.finished = 0
+        self.first_at = None
+        self.exhausted = False
+        self.stop = None  # GatewayError that ends the run
+        self.resume = False
+        self.not_reached = 0
+        self.counter = 0
+        self.totals = {}
+
+    def run(self):
+        """Send until nothing is due, the time is over or the gateway says stop.
+
+        :return: number of messages whose outcome was recorded
+        """
+        if not in_new_transaction(self.env, self._open):
+            return 0
+        # Adapters read settings and, without a wire, write their events here.
+        with self.env.registry.cursor() as cr:
+            self.gateway = self.env(cr=cr)["sms.gateway"].browse(self.gateway_id)
+            self.adapter = self.gateway._get_adapter()
+            self.secrets = self.adapter._get_redacted_values(self.gateway)
+            self.transport = self.adapter._get_transport(self.gateway)
+            try:
+                self._loop(cr)
+            finally:
+                self.transport.close()
+                self._record()
+        in_new_transaction(self.env, self._finish)
+        if self.totals:
+            _logger.info("SMS gateway %s: %s", self.gateway_id, self.totals)
+        return self.finished
+
+    # ------------------------------------------------------------------
+    # Steps in transactions
+    # ------------------------------------------------------------------
+
+    def _open(self, env):
+        gateway = env["sms.gateway"].browse(self.gateway_id).exists()
+        messages = env["sms.gateway.message"]
+        if not gateway:
+            return False
+        messages._recover(gateway)
+        while messages._sync() == const.CLAIM_MAX:
+            pass
+        return self._may_send(gateway)
+
+    def _may_send(self, gateway):
+        now = datetime.now(UTC).replace(tzinfo=None)
+        if not gateway.active or gateway.state == "disabled":
+            return False
+        if gateway._is_neutralized():
+            return False
+        if gateway.paused_until and gateway.paused_until > now:
+            return False
+        return not (gateway.throttled_until and gateway.throttled_until > now)
+
+    def _claim(self, env):
+        """Claim a batch, pass the gate, hand out slots: one transaction."""
+        gateway = env["sms.gateway"].browse(self.gateway_id)
+        messages = env["sms.gateway.message"]
+        self.refused = []
+        if not self._may_send(gateway):
+            self.exhausted = True
+            return []
+        limit = self._claim_limit(gateway)
+        if not limit:
+            return []
+        rows = messages._claim(gateway, limit)
+        self.exhausted = len(rows) < limit
+        passed = []
+        for row in rows:
+            refusal = messages._gate(gateway, row["number"])
+            if refusal:
+                self.refused.append((row, refusal))
+            else:
+                passed.append(row)
+        now = time.time()
+        slots = gateway._take_slots(
+            [row["segments"] or 1 for row in passed],
+            now,
+            until=now + const.CLAIM_HORIZON_S,
+        )
+        late = passed[len(slots) :]
+        if late:
+            messages._release([row["id"] for row in late], late[0]["attempt_ref"])
+            self.exhausted = False
+        for row, slot in zip(passed, slots, strict=False):
+            row["slot"] = slot
+        return passed[: len(slots)]
+
+    def _claim_limit(self, gateway):
+        """Return how many messages may be claimed now.
+
+        No more than can leave in a second or two: what is claimed cannot be
+        overtaken by a reply, and is what one kill leaves without an answer.
+        """
+        if gateway.paused_until:
+            # One probe after a pause; the rest follows when it went through.
+            return 0 if self.rows else 1
+        if gateway.max_rate:
+            if (gateway.next_slot_at or 0) > time.time() + const.CLAIM_HORIZON_S / 2:
+                return 0
+            room = int(gateway.max_rate * const.CLAIM_HORIZON_S)
+            return min(max(room, 1), const.CLAIM_MAX)
+        per_request = self.adapter._get_max_messages_per_request(self.gateway)
+        at_least = self.transport.parallel * per_request * 4
+        rate = 0.0
+        if self.finished:
+            rate = self.finished / max(time.monotonic() - self.first_at, 0.01)
+        return min(max(int(rate), at_least), const.CLAIM_MAX)
+
+    def _record(self):
+        """Store what is known, then let core and the screens know of it."""
+        outcomes, self.outcomes = self.outcomes, []
+        if outcomes:
+            in_new_transaction(self.env, lambda env: self._store(env, outcomes))
+            in_new_transaction(self.env, self._sync)
+            self.finished += len(outcomes)
+        self.recorded_at = time.monotonic()
+
+    def _store(self, env, outcomes):
+        gateway = env["sms.gateway"].browse(self.gateway_id)
+        env["sms.gateway.message"]._record(gateway, outcomes)
+        if self.resume and (gateway.paused_until or gateway.failures_in_a_row):
+            gateway._resumed()
+        self.resume = False
+
+    def _sync(self, env):
+        while env["sms.gateway.message"]._sync() == const.CLAIM_MAX:
+            pass
+
+    def _finish(self, env):
+        """Note the gateway's health and wake the next run, if there is a need."""
+        gateway = env["sms.gateway"].browse(self.gateway_id).exists()
+        if not gateway:
+            return
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        if self.totals.get("sent"):
+            gateway.last_success_at = now
+        error = self.stop
+        if isinstance(error, GatewayThrottled):
+            gateway._throttle(error.detail, error.retry_after_s)
+        elif isinstance(error, GatewayAccountError):
+            gateway._pause(error.detail, const.PAUSE_ACCOUNT_S)
+        elif self.not_reached:
+            gateway.failures_in_a_row += self.not_reached
+            if gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:
+                gateway._pause(self.last_not_reached, const.PAUSE_CIRCUIT_S)
+        if not self._may_send(gateway):
+            # Pausing and throttling have planned the next run.
+            return
+        if not self.exhausted:
+            gateway._trigger_sender()
+        elif due_at := env["sms.gateway.message"]._next_due(gateway):
+            # What is due and was not taken is held by somebody: do not spin.
+            gateway._trigger_sender(max(due_at, now + timedelta(seconds=1)))
+
+    # ------------------------------------------------------------------
+    # The loop
+    # ------------------------------------------------------------------
+
+    def _loop(self, cr):
+        while True:
+            if self._wants_more():
+                self._refill()
+            self._submit_due()
+            under_way = self.transport.pending or self.waiting
+            if not under_way:
+                self._record()
+                if self.exhausted or self.stop or time.monotonic() >= self.end:
+                    return
+                if not self.rows:
+                    # Capped and ahead of its slots: wait for the next one.
+                    time.sleep(0.02)
+                continue
+            for completion in self.transport.poll(self._poll_timeout()):
+                self._complete(completion)
+            # An adapter without a wire has written its events: they become visible
+            # together with the results.
+            cr.commit()
+            age_s = time.monotonic() - self.recorded_at
+            if len(self.outcomes) >= const.CLAIM_MAX or (
+                self.outcomes and age_s >= const.RECORD_INTERVAL_S
+            ):
+                self._record()
+
+    def _wants_more(self):
+        return (
+            not self.stop
+            and not self.exhausted
+            and time.monotonic() < self.end
+            and self.transport.pending + len(self.waiting)
+            < 2 * self.transport.parallel
+        )
+
+    def _poll_timeout(self):
+        timeout_s = const.RECORD_INTERVAL_S / 4
+        if self.waiting:
+            timeout_s = min(timeout_s, self.waiting[0][0] - time.time())
+        return max(timeout_s, 0.001) if self.transport.pending else max(timeout_s, 0)
+
+    def _refill(self):
+        rows = in_new_transaction(self.env, self._claim)
+        if self.first_at is None:
+            self.first_at = time.monotonic()
+        for row, (state, failure_type, reason) in self.refused:
+            self._keep(row, state, failure_type=failure_type, failure_reason=reason)
+        if not rows:
+            return
+        requests = self._build(rows)
+        sending = [self.rows[m.uuid]["id"] for r in requests for m in r.messages]
+        if sending:
+            attempt_ref = rows[0]["attempt_ref"]
+            in_new_transaction(
+                self.env,
+                lambda env: env["sms.gateway.message"]._stamp(sending, attempt_ref),
+            )
+        for request in requests:
+            slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
+            self.counter += 1
+            heapq.heappush(self.waiting, (slot, self.counter, request))
+
+    def _build(self, rows):
+        """Build requests; a row that cannot be built is set aside as failed."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        outgoing = []
+        for row in rows:
+            try:
+                message = self.gateway.env["sms.gateway.message"]._to_outgoing(row, now)
+            except ValueError as error:
+                self._set_aside(row, error)
+                continue
+            self.rows[row["uuid"]] = row
+            outgoing.append(message)
+        if not outgoing:
+            return []
+        try:
+            return self._check_requests(outgoing, self._prepare(outgoing))
+        except GatewayAccountError as error:
+            self._halt(error)
+            for message in outgoing:
+                self._put_back(self.rows.pop(message.uuid))
+            return []
+        except Exception:
+            _logger.info(
+                "SMS gateway %s: a batch of %s could not be built, message by message",
+                self.gateway_id,
+                len(outgoing),
+                exc_info=True,
+            )
+        requests = []
+        for message in outgoing:
+            try:
+                requests += self._check_requests([message], self._prepare([message]))
+            except Exception as error:
+                self._set_aside(self.rows.pop(message.uuid), error)
+        return requests
+
+    def _prepare(self, outgoing):
+        return self.adapter._prepare_send_requests(self.gateway, outgoing)
+
+    def _check_requests(self, outgoing, requests):
+        """Hold an adapter to its contract: each message in exactly one request."""
+        carried = [m.uuid for request in requests for m in request.messages]
+        if not all(isinstance(request, SendRequest) for request in requests) or sorted(
+            carried
+        ) != sorted(message.uuid for message in outgoing):
+            raise TypeError(
+                f"{self.adapter._name} must put each message into exactly one request"
+            )
+        return requests
+
+    def _submit_due(self):
+        now = time.time()
+        while self.waiting and (self.stop or self.waiting[0][0] <= now):
+            request = heapq.heappop(self.waiting)[2]
+            if self.stop:
+                for message in request.messages:
+                    self._put_back(self.rows.pop(message.uuid))
+            else:
+                self.transport.submit(request)
+
+    # ------------------------------------------------------------------
+    # Outcomes
+    # ------------------------------------------------------------------
+
+    def _complete(self, completion):
+        rows = [self.rows.pop(m.uuid) for m in completion.request.messages]
+        times = {
+            "started_at": datetime.fromtimestamp(completion.started_at, UTC),
+            "ended_at": datetime.fromtimestamp(completion.ended_at, UTC),
+        }
+        times = {name: at.replace(tzinfo=None) for name, at in times.items()}
+        error = completion.error
+        results = {}
+        if isinstance(error, NotSent):
+            for row in rows:
+                self._put_back(row)
+            return
+        if error is None:
+            try:
+                results = {
+                    result.uuid: result
+                    for result in self.adapter._parse_send_response(
+                        self.gateway, completion.request, completion.response
+                    )
+                }
+            except GatewayError as raised:
+                error = raised
+            except Exception as raised:
+                _logger.exception(
+                    "SMS gateway %s: an answer could not be read", self.gateway_id
+                )
+                error = GatewayOutcomeUnknown(type(raised).__name__)
+        status = getattr(completion.response, "status", None)
+        excerpt = getattr(completion.response, "text", None)
+        for row in rows:
+            extra = {"http_status": status, "excerpt": self._excerpt(excerpt), **times}
+            if error is not None:
+                self._apply_error(row, error, extra)
+            elif row["uuid"] in results:
+                self._apply_result(row, results[row["uuid"]], extra)
+            else:
+                missing = GatewayOutcomeUnknown("The answer does not name the message")
+                self._apply_error(row, missing, extra)
+
+    def _apply_result(self, row, result, extra):
+        extra["http_status"] = result.http_status or extra["http_status"]
+        extra["excerpt"] = self._excerpt(result.raw) or extra["excerpt"]
+        extra["provider_code"] = result.provider_code
+        if result.state == "retry":
+            self._apply_error(row, GatewayNotReached(result.detail or ""), extra)
+            return
+        if result.state == "sent":
+            self.resume = True
+            # Nothing to look up for a plain success.
+            extra["excerpt"] = None
+        cost_company = self.gateway._cost_to_company(result.cost, result.cost_unit)
+        self._keep(
+            row,
+            result.state,
+            external_ref=result.external_ref,
+            failure_type=result.failure_type
+            or ("unknown_outcome" if result.state == "unconfirmed" else None),
+            failure_reason=result.detail,
+            cost=result.cost,
+            cost_unit=result.cost_unit,
+            cost_company=cost_company,
+            **extra,
+        )
+
+    def _apply_error(self, row, error, extra):
+        """Turn an error into an outcome: the one place that does."""
+        extra["provider_code"] = error.provider_code or extra.get("provider_code")
+        detail = self._excerpt(error.detail)
+        if isinstance(error, GatewayThrottled | GatewayAccountError):
+            self._halt(error)
+            self._put_back(row)
+        elif isinstance(error, GatewayNotReached):
+            self._not_reached(row, detail, extra)
+        elif isinstance(error, GatewayRejected):
+            self.resume = True
+            self._keep(
+                row,
+                "failed",
+                failure_type=error.failure_type,
+                failure_reason=detail,
+                **extra,
+            )
+        else:
+            self._keep(
+                row,
+                "unconfirmed",
+                failure_type="unknown_outcome",
+                failure_reason=detail,
+                **extra,
+            )
+
+    def _not_reached(self, row, detail, extra):
+        self.not_reached += 1
+        self.last_not_reached = detail or "The gateway could not be reached"
+        if self.not_reached >= const.CIRCUIT_FAILURES:
+            self._halt(GatewayNotReached(self.last_not_reached))
+        now = datetime.now(UTC).replace(tzinfo=None)
+        age_h = (now - row["since"]).total_seconds() / 3600
+        given_up = age_h >= self.gateway.give_up_after_h
+        self._keep(
+            row,
+            "failed" if given_up else "queued",
+            failure_type="not_reached",
+            failure_reason=detail,
+            retry_in_s=backoff_s(row["attempts"]),
+            **extra,
+        )
+
+    def _halt(self, error):
+        """Let nothing more leave; the rest of the claim goes back to the queue."""
+        if self.stop is None:
+            self.stop = error
+            self.transport.take_back()
+
+    def _put_back(self, row):
+        self._keep(row, "queued", counts=False, retry_in_s=0.0)
+
+    def _set_aside(self, row, error):
+        self._keep(
+            row,
+            "failed",
+            failure_type="unreadable",
+            failure_reason=self._excerpt(str(error))[:250],
+        )
+
+    def _keep(self, row, state, *, counts=True, **values):
+        now = datetime.now(UTC).replace(tzinfo=None)
+        self.totals[state] = self.totals.get(state, 0) + 1
+        self.outcomes.append(
+            {
+                "started_at": now,
+                "ended_at": now,
+                "retry_in_s": 0.0,
+                **values,
+                "id": row["id"],
+                "attempt_ref": row["attempt_ref"],
+                "state": state,
+                "counts": counts,
+            }
+        )
+
+    def _excerpt(self, text):
+        return redact(text, self.secrets) if text else None

@@ -1,0 +1,56 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Core's door into the hub: what core takes for a provider is the outbox."""
+
+from odoo.addons.sms.tools.sms_api import SmsApiBase
+
+
+class SmsApiGateway(SmsApiBase):
+    """Writes messages to the outbox instead of calling anybody.
+
+    :param env: environment of the caller; the rows belong to its transaction
+    :param gateway: sms.gateway that serves them; found by company when left out, as
+        core's wizards do that call a provider directly
+    """
+
+    PROVIDER_TO_SMS_FAILURE_TYPE = SmsApiBase.PROVIDER_TO_SMS_FAILURE_TYPE | {
+        "country_not_supported": "sms_country_not_supported",
+        "sms_blacklist": "sms_blacklist",
+        "sms_optout": "sms_optout",
+    }
+
+    def __init__(self, env, account=None, gateway=None):
+        super().__init__(env, account=account)
+        self.gateway = gateway
+
+    def _send_sms_batch(self, messages, delivery_reports_url=False):
+        """Enqueue; see core for the shapes. No network call happens here.
+
+        :return: one dict with uuid, state and failure_reason per SMS. A queued SMS is
+            "processing", or "success" for a wizard that knows no other good answer
+        """
+        text_by_uuid = {
+            number["uuid"]: message["content"]
+            for message in messages
+            for number in message["numbers"]
+        }
+        sms_sudo = (
+            self.env["sms.sms"].sudo().search([("uuid", "in", list(text_by_uuid))])
+        )
+        direct = self.gateway is None
+        gateway = self.gateway or self.env["sms.gateway"]._find(self.company)
+        results = sms_sudo._sms_gateway_enqueue(gateway, text_by_uuid)
+        if direct:
+            # Core leaves these rows in its queue and would send them once more.
+            sms_sudo.write({"state": "process", "to_delete": True})
+            for result in results:
+                if result["state"] == "processing":
+                    result["state"] = "success"
+        return results
+
+    def _get_sms_api_error_messages(self):
+        return {
+            **super()._get_sms_api_error_messages(),
+            "sms_number_missing": self.env._("There is no number."),
+            "wrong_number_format": self.env._("The number is not valid."),
+        }

@@ -1,0 +1,35 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Short transactions beside the caller's."""
+
+import random
+import time
+
+from psycopg2 import errors
+
+_RETRYABLE = (
+    errors.LockNotAvailable,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+)
+_TRIES = 8
+
+
+def in_new_transaction(env, work):
+    """Run ``work`` in a transaction of its own and commit it.
+
+    Odoo's cursors are REPEATABLE READ: what another transaction changed since the
+    snapshot raises. A fresh snapshot sees it, so the work is repeated, quietly.
+
+    :param env: environment whose user and context are taken over
+    :param work: function of an environment; may be called several times
+    :return: what ``work`` returned
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with env.registry.cursor() as cr:
+                return work(env(cr=cr))
+        except _RETRYABLE:
+            if not tries_left:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))

@@ -1,0 +1,204 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from .. import const
+from ..tools import segments
+
+_logger = logging.getLogger(__name__)
+
+
+class SmsComposer(models.TransientModel):
+    """Core's composer, with the plan of a text beside the text."""
+
+    _inherit = "sms.composer"
+
+    sms_gateway_id = fields.Many2one(
+        "sms.gateway",
+        "Gateway",
+        domain="[('state', '!=', 'disabled'),"
+        " ('company_id', 'in', [False, current_company_id])]",
+        help="Empty: the gateway that serves the company.",
+    )
+    sms_gateway_default_name = fields.Char(
+        compute="_compute_sms_gateway_default_name",
+        help="The gateway that is used when none is chosen.",
+    )
+    sms_gateway_priority = fields.Selection(
+        const.PRIORITIES,
+        "Priority",
+        compute="_compute_sms_gateway_priority",
+        store=True,
+        readonly=False,
+        precompute=True,
+        help="High overtakes everything that waits at the gateway.",
+    )
+    sms_gateway_scheduled_at = fields.Datetime(
+        "Send not before",
+        help="Until then the text waits and can still be changed or cancelled. "
+        "Empty: now.",
+    )
+    sms_gateway_expires_at = fields.Datetime(
+        "Send not after",
+        help="A text that could not leave until then is dropped, because it would no "
+        "longer be true. Empty: no limit.",
+    )
+
+    # ------------------------------------------------------------------
+    # Computes and ORM
+    # ------------------------------------------------------------------
+
+    @api.depends("composition_mode")
+    def _compute_sms_gateway_default_name(self):
+        gateway = self.env["sms.gateway"]._find(self.env.company)
+        self.sms_gateway_default_name = gateway.name
+
+    @api.depends("composition_mode")
+    def _compute_sms_gateway_priority(self):
+        for composer in self:
+            composer.sms_gateway_priority = (
+                const.PRIORITY_LOW
+                if composer.composition_mode == "mass"
+                else const.PRIORITY_NORMAL
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._sms_gateway_clean(vals) for vals in vals_list])
+
+    def write(self, vals):
+        return super().write(self._sms_gateway_clean(vals))
+
+    @api.model
+    def _sms_gateway_clean(self, vals):
+        """Take out of the text what no database and no phone can take."""
+        body = vals.get("body")
+        if isinstance(body, str):
+            return {**vals, "body": segments.clean_text(body)}
+        return vals
+
+    # ------------------------------------------------------------------
+    # Sending
+    # ------------------------------------------------------------------
+
+    def action_send_sms(self):
+        self._sms_gateway_check()
+        return super().action_send_sms()
+
+    def _sms_gateway_check(self):
+        """Refuse a plan that cannot be meant, naming the field.
+
+        :raise UserError: what is wrong and what to do
+        """
+        now = fields.Datetime.now()
+        for composer in self:
+            if not (composer.body or "").strip():
+                raise UserError(
+                    self.env._("The message is empty: write the text to send.")
+                )
+            scheduled_at = composer.sms_gateway_scheduled_at
+            expires_at = composer.sms_gateway_expires_at
+            if scheduled_at and scheduled_at < now:
+                raise UserError(
+                    self.env._(
+                        "“Send not before” is in the past. Choose a later time, or "
+                        "leave it empty to send now."
+                    )
+                )
+            if expires_at and expires_at <= (scheduled_at or now):
+                raise UserError(
+                    self.env._(
+                        "“Send not after” must be later than the time of sending. "
+                        "Choose a later time, or leave it empty."
+                    )
+                )
+            gateway = composer.sms_gateway_id
+            if gateway and gateway.state == "disabled":
+                raise UserError(
+                    self.env._(
+                        "The gateway “%s” is disabled. Choose another one.",
+                        gateway.name,
+                    )
+                )
+
+    def _action_send_sms(self):
+        kind = "broadcast" if self.composition_mode == "mass" else "single"
+        options = {
+            "sms_gateway_kind": kind,
+            "sms_gateway_id": self.sms_gateway_id.id,
+            "sms_gateway_priority": self.sms_gateway_priority,
+            "sms_gateway_scheduled_at": self.sms_gateway_scheduled_at,
+            "sms_gateway_expires_at": self.sms_gateway_expires_at,
+            **(self.env.context.get("sms_gateway_options") or {}),
+        }
+        composer = self.with_context(sms_gateway_options=options)
+        return super(SmsComposer, composer)._action_send_sms()
+
+    def _action_send_sms_mass(self, records=None):
+        """Put what a gateway serves into the outbox at once.
+
+        Core's two buttons differ in who calls the provider and when; here that is
+        always the sender, after this transaction.
+        """
+        sms_all = super()._action_send_sms_mass(records)
+        waiting = sms_all.exists().filtered(
+            lambda sms: sms.state == "outgoing" and not sms.to_delete
+        )
+        for gateway, sms in waiting._sms_gateway_split().items():
+            if gateway:
+                sms.send(raise_exception=False)
+        return sms_all
+
+    def _get_done_record_ids(self, records, recipients_info):
+        """Spot duplicates with a set: core compares with a growing list."""
+        done_ids, seen = [], set()
+        for record in records:
+            sanitized = recipients_info[record.id]["sanitized"]
+            if sanitized in seen:
+                done_ids.append(record.id)
+            seen.add(sanitized)
+        return done_ids
+
+    def _prepare_body_values(self, records):
+        """Render texts; a record whose text cannot be rendered is set aside.
+
+        One bad record must not stop a mass text. A template that fits no record is
+        still an error for the person who sends.
+        """
+        try:
+            with self.env.cr.savepoint():
+                return super()._prepare_body_values(records)
+        except UserError:
+            if len(records) < 2:
+                raise
+        bodies, last_error = {}, None
+        for record in records:
+            try:
+                with self.env.cr.savepoint():
+                    bodies.update(super()._prepare_body_values(record))
+            except UserError as error:
+                last_error = error
+        if not bodies:
+            raise last_error
+        _logger.info(
+            "The text could not be rendered for %s of %s recipients",
+            len(records) - len(bodies),
+            len(records),
+        )
+        return {record.id: bodies.get(record.id, "") for record in records}
+
+    def _prepare_mass_sms_values(self, records):
+        values = super()._prepare_mass_sms_values(records)
+        for record in records:
+            sms_values = values[record.id]
+            sms_values["sms_gateway_res_model"] = records._name
+            sms_values["sms_gateway_res_id"] = record.id
+            if "company_id" in record._fields and record._name != "res.company":
+                company = record.company_id
+                if company._name == "res.company":
+                    sms_values["sms_gateway_company_id"] = company.id
+        return values
