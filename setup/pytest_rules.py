@@ -1,10 +1,10 @@
 """What fails a test of this repository besides its assertions.
 
 - A skip whose reason says nothing: a skipped test must state why.
-- A line of WARNING or above in Odoo's log that comes from one of our addons or names one, and any
-  line of ERROR or above, while the test runs. ``assertLogs`` and ``mute_logger`` keep expected lines
-  out, as they do with Odoo's own runner.
-- The same in a log file of a server that a test started, when it is ``$SGH_LOG_DIR/*.log``.
+- A line of WARNING or above in Odoo's log that comes from one of our addons or names
+  one, and any line of ERROR or above, while the test runs. ``assertLogs`` and
+  ``mute_logger`` keep expected lines out, as they do with Odoo's own runner.
+- The same in a log file ``$SGH_LOG_DIR/*.log`` of a server that a test started.
 
 Each makes the test itself fail, so that pytest's last line counts it.
 """
@@ -21,15 +21,17 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 ADDONS = [name for name in os.environ.get("SGH_ADDONS", "").split(",") if name] or [
     path.parent.name for path in CHECKOUT.glob("*/__manifest__.py")
 ]
-OUR_NAMES = re.compile(rf"\b({'|'.join(map(re.escape, ADDONS))})\b" if ADDONS else r"(?!)")
-# A line of a log file: time, process, level, database, logger, text.
-LOG_LINE = re.compile(r"^\S+ \S+ \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<text>.*)")
+OUR_NAMES = re.compile(rf"\b({'|'.join(map(re.escape, ADDONS))})\b")
+# A line of a log file: date, time, process, level, database, logger, text.
+LOG_LINE = re.compile(
+    r"^\S+ \S+ \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<text>.*)"
+)
 # Loggers whose lines are about the machine, not about the code under test.
 FOREIGN_LOGGERS = ("odoo.tests", "odoo.addons.base.models.ir_actions_report")
-EMPTY_REASONS = {
-    "", "skip", "skipped", "skipping", "unconditional skip", "no reason", "none", "todo", "fixme",
-    "tbd", "wip", "broken", "fails", "failing", "disabled", "not now", "later", "flaky",
-}  # fmt: skip
+EMPTY_REASONS = {""}
+EMPTY_REASONS |= {"broken", "disabled", "fails", "failing", "fixme", "flaky", "later"}
+EMPTY_REASONS |= {"no reason", "none", "not now", "skip", "skipped", "skipping", "tbd"}
+EMPTY_REASONS |= {"todo", "unconditional skip", "wip"}
 
 
 def is_offence(level, logger, text):
@@ -42,22 +44,31 @@ def is_offence(level, logger, text):
     """
     if level < logging.WARNING or logger.startswith(FOREIGN_LOGGERS):
         return False
-    return bool(
-        (level >= logging.ERROR and logger.startswith("odoo"))
-        or OUR_NAMES.search(logger)
-        or OUR_NAMES.search(text)
+    if level >= logging.ERROR and logger.startswith("odoo"):
+        return True
+    return bool(ADDONS and (OUR_NAMES.search(logger) or OUR_NAMES.search(text)))
+
+
+def says_nothing(reason):
+    """Tell whether a reason to skip is empty, a word of no content, or our own fault.
+
+    :param str reason: what the test stated
+    :rtype: bool
+    """
+    return (
+        reason.lower().rstrip(".! ") in EMPTY_REASONS
+        or "--odoo-http is not set" in reason
     )
 
 
 class LogRule(logging.Handler):
-    """Keeps the offending lines until the running test's phase is reported."""
+    """Keeps the offending lines until the running phase of a test is reported."""
 
     def __init__(self):
         super().__init__(logging.WARNING)
         self.lines = []
+        self.late = []
         self.offsets = {}
-        folder = os.environ.get("SGH_LOG_DIR")
-        self.folder = Path(folder) if folder else None
 
     def emit(self, record):
         text = record.getMessage()
@@ -68,20 +79,25 @@ class LogRule(logging.Handler):
 
     def read_files(self):
         """Read what the servers of the tests wrote since the last call."""
-        for path in sorted(self.folder.glob("*.log")) if self.folder else ():
+        folder = os.environ.get("SGH_LOG_DIR")
+        for path in sorted(Path(folder).glob("*.log")) if folder else ():
             self.read_file(path)
 
     def read_file(self, path):
+        """Read what was added to a log file since the last call."""
         with path.open(encoding="utf-8", errors="replace") as file:
             file.seek(self.offsets.get(path, 0))
             for line in file:
                 match = LOG_LINE.match(line)
                 level = match and logging.getLevelName(match["level"])
-                if isinstance(level, int) and is_offence(level, match["logger"], match["text"]):
+                if isinstance(level, int) and is_offence(
+                    level, match["logger"], match["text"]
+                ):
                     self.lines.append(f"{path.name}: {line.rstrip()}")
             self.offsets[path] = file.tell()
 
     def take(self):
+        """Return the lines kept so far, and forget them."""
         lines, self.lines = self.lines, []
         return lines
 
@@ -96,11 +112,13 @@ def pytest_unconfigure(config):
 
 
 def skip_reason(report):
-    """Return the stated reason of a skipped test or of an expected failure, or ``""``."""
+    """Return the stated reason of a skip or of an expected failure, or ``""``."""
     if hasattr(report, "wasxfail"):
         return report.wasxfail
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    return reason.removeprefix("Skipped:").strip()
+    reason = report.longrepr
+    if isinstance(reason, tuple):
+        reason = reason[2]
+    return str(reason).removeprefix("Skipped:").strip()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -112,28 +130,30 @@ def pytest_runtest_makereport(item, call):
     lines = rule.take()
     if report.skipped:
         reason = skip_reason(report)
-        if reason.lower().rstrip(".! ") in EMPTY_REASONS or "--odoo-http is not set" in reason:
+        if says_nothing(reason):
             report.outcome = "failed"
             report.longrepr = f"skipped without a stated reason: {reason or 'none'}"
             if hasattr(report, "wasxfail"):
                 del report.wasxfail
     elif report.passed and lines:
         report.outcome = "failed"
-        report.longrepr = "lines in Odoo's log that must not be there:\n" + "\n".join(lines)
+        report.longrepr = "\n".join(
+            ["lines in Odoo's log that must not be there:", *lines]
+        )
     return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     report = yield
-    if report.skipped and skip_reason(report).lower().rstrip(".! ") in EMPTY_REASONS:
+    if report.skipped and says_nothing(skip_reason(report)):
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid}: skipped without a stated reason"
     return report
 
 
 def pytest_collection_modifyitems(config, items):
-    """Addons first, then what starts servers of its own; the given order within each."""
+    """Addons first, then what starts servers; the given order within each."""
     own = CHECKOUT / "tests"
     items.sort(key=lambda item: own in item.path.parents)
 
@@ -148,17 +168,16 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    late = getattr(config.log_rule, "late", ())
-    if late:
-        terminalreporter.section("lines in Odoo's log that must not be there, outside of a test")
-        terminalreporter.write("\n".join(late) + "\n")
+    if config.log_rule.late:
+        terminalreporter.section("lines in Odoo's log that must not be there")
+        terminalreporter.write("\n".join(config.log_rule.late) + "\n")
 
 
 def main(path):
     """Print the offending lines of a log file; the answer is 1 when there are any."""
     rule = LogRule()
     rule.read_file(Path(path))
-    print("\n".join(rule.lines))
+    sys.stdout.write("".join(f"{line}\n" for line in rule.lines))
     return bool(rule.lines)
 
 

@@ -16,8 +16,15 @@
         "security/ir.model.access.csv",
         "data/ir_cron_data.xml",
         "data/sms_gateway_data.xml",
+        "views/sms_gateway_message_views.xml",
+        "views/sms_gateway_event_views.xml",
+        "views/sms_gateway_views.xml",
+        "views/res_partner_views.xml",
+        "wizards/sms_composer_views.xml",
+        "views/sms_gateway_menus.xml",
     ],
-        "assets": {
+    "demo": ["demo/sms_gateway_demo.xml"],
+    "assets": {
         "web.assets_backend": [
             "sms_gateway_hub/static/src/**/*",
         ],
@@ -28,6 +35,5 @@
             "sms_gateway_hub/static/tests/tours/**/*.js",
         ],
     },
-    "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
 }

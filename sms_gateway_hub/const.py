@@ -143,6 +143,8 @@ LEASE_S = 300
 # A job that is called up to ten times in a row must stay far below that limit.
 SENDER_BUDGET_S = 5.0
 CLAIM_MAX = 500
+# More than one claim, so that a full one is told of in one go.
+SYNC_MAX = 1000
 # A capped gateway claims what it can send within this time, so that a reply does
 # not wait behind a batch that was claimed before it.
 CLAIM_HORIZON_S = 1.5
@@ -188,4 +190,4 @@ EVENT_STATES = [
 
 # Most networks and providers refuse or truncate beyond ten parts.
 MAX_SEGMENTS = 10
-E164_PATTERN = r"^\+[1-9][0-9]{6,14}$"
+E164_PATTERN = r"^\+[1-9][0-9]{6,14}\Z"

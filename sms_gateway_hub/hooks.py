@@ -2,15 +2,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 
-def post_init_hook(env):
-    """Take core's "Send SMS" out of the contact list's menu: ours replaces it."""
-    action = env.ref(
-        "sms.res_partner_act_window_sms_composer_multi", raise_if_not_found=False
-    )
-    if action:
-        action.binding_model_id = False
-
-
 def uninstall_hook(env):
     """Give core's menu entry back and end the senders."""
     action = env.ref(

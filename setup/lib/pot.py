@@ -14,11 +14,13 @@ DATES = re.compile(r'^"(POT-Creation-Date|PO-Revision-Date): .*\\n"\n', re.M)
 def export(database, addon, folder):
     """Return what Odoo exports as the template of an addon, without dates."""
     target = Path(folder, f"{addon}.pot")
-    subprocess.run(
-        [sys.executable, "-m", "odoo", "i18n", "export", "-c", os.environ["SGH_ODOO_CONF"],
-         "-d", database, "-o", str(target), addon],
-        check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "odoo", "i18n", "export"]
+    command += ["-c", os.environ["SGH_ODOO_CONF"], "-d", database, "-o", target, addon]
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if result.returncode or not target.exists():
+        raise SystemExit(f"Odoo did not export {addon}:\n{result.stderr}")
     return DATES.sub("", target.read_text(encoding="utf-8"))
 
 
@@ -41,7 +43,7 @@ def main(arguments):
                 path.write_text(new, encoding="utf-8")
                 print(f"written: {path}")
     if check and stale:
-        print(f"run setup/pot: i18n/*.pot is not what Odoo exports for {', '.join(stale)}")
+        print(f"run setup/pot: old templates in i18n of {', '.join(stale)}")
         return 1
     return 0
 

@@ -6,8 +6,8 @@ PYTHON=$VENV/bin/python
 
 python_find() {
     command -v python3 >/dev/null || need_packages "Python 3 is missing" python3 python3-venv
-    python3 -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' ||
-        fail "Odoo 19 needs Python 3.10 to 3.13, and python3 is $(python3 -c 'import platform; print(platform.python_version())'): put a python3 of these first on the PATH."
+    python3 -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' ||
+        fail "Odoo 19 needs Python 3.10 to 3.12, and python3 is $(python3 -c 'import platform; print(platform.python_version())'): put a python3 of these first on the PATH."
     python3 -c 'import ensurepip, venv' 2>/dev/null ||
         need_packages "python3 cannot make virtual environments" python3-venv
 }

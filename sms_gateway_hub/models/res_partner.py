@@ -32,3 +32,7 @@ class ResPartner(models.Model):
         action["domain"] = [("partner_id", "=", self.id)]
         action["context"] = {}
         return action
+
+    def action_sms_gateway_compose(self):
+        """Open the composer for the selected contacts."""
+        return self.env["sms.composer"]._sms_gateway_compose(self)

@@ -145,6 +145,7 @@ class SmsGateway(models.Model):
         compute="_compute_webhook_urls",
         groups="base.group_system",
     )
+    reaches_people = fields.Boolean(compute="_compute_features")
     feature_delivery_report = fields.Boolean(compute="_compute_features")
     feature_inbound = fields.Boolean(compute="_compute_features")
     feature_balance = fields.Boolean(compute="_compute_features")
@@ -235,7 +236,9 @@ class SmsGateway(models.Model):
     @api.depends("code")
     def _compute_features(self):
         for gateway in self:
-            features = gateway._get_adapter()._get_features(gateway)
+            adapter = gateway._get_adapter()
+            gateway.reaches_people = adapter._reaches_people(gateway)
+            features = adapter._get_features(gateway)
             for feature in ("delivery_report", "inbound", "balance", "sender"):
                 gateway[f"feature_{feature}"] = feature in features
 
@@ -254,13 +257,13 @@ class SmsGateway(models.Model):
 
     def _compute_counts(self):
         messages = self.env["sms.gateway.message"].sudo()
-        today = fields.Datetime.now().replace(hour=0, minute=0, second=0)
         counts = {}
         for domain in (
             [("state", "in", ("queued", "sending", "unconfirmed"))],
             [
                 ("state", "not in", ("queued", "sending", "unconfirmed", "received")),
-                ("state_at", ">=", today),
+                # The user's own day, as in the search view behind the figures.
+                ("state_at", ">=", "today"),
             ],
         ):
             for gateway, state, count in messages._read_group(

@@ -392,7 +392,7 @@ class SmsGatewayEvent(models.Model):
                     values["external_ref"] = event.external_ref
             message.write(values)
         messages.flush_recordset()
-        while messages._sync() == const.CLAIM_MAX:
+        while messages._sync() == const.SYNC_MAX:
             pass
 
     def _park(self):

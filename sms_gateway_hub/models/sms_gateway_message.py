@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, get_lang
 
 from odoo.addons.mail.tools.discuss import Store
 
@@ -15,6 +15,19 @@ from ..tools import segments
 from ..tools.gateway_data import OutgoingMessage
 
 _E164 = re.compile(const.E164_PATTERN)
+
+# Failure types whose reason is the gateway's own words, which say little alone.
+_GATEWAY_WORDS = frozenset(
+    {
+        "number_dead",
+        "rejected",
+        "country",
+        "not_delivered",
+        "not_reached",
+        "account",
+        "unknown",
+    }
+)
 
 
 class SmsGatewayMessage(models.Model):
@@ -157,10 +170,14 @@ class SmsGatewayMessage(models.Model):
         help="Its notification and the screens still have to learn of its state.",
     )
     author_id = fields.Many2one("res.users", "Sent by", readonly=True)
+    create_date = fields.Datetime("Date", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True, index=True)
     resend_of_id = fields.Many2one(
         "sms.gateway.message", "Sent again for", readonly=True, copy=False
     )
+    cost_text = fields.Char("Cost and unit", compute="_compute_cost_text")
+    failure_text = fields.Char("Reason in words", compute="_compute_failure_text")
+    document_label = fields.Char(compute="_compute_document_label")
     attempt_ids = fields.One2many("sms.gateway.attempt", "message_id", readonly=True)
     event_ids = fields.One2many("sms.gateway.event", "message_id", readonly=True)
 
@@ -179,6 +196,7 @@ class SmsGatewayMessage(models.Model):
         "(gateway_id, expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL"
     )
     _lease_index = models.Index("(gateway_id, lease_until) WHERE state = 'sending'")
+    _document_index = models.Index("(res_model, res_id) WHERE res_id IS NOT NULL")
     _sync_index = models.Index("(id) WHERE to_sync")
     _unsettled_index = models.Index(
         "(gateway_id, state) WHERE state IN ('sending', 'unconfirmed')"
@@ -196,6 +214,49 @@ class SmsGatewayMessage(models.Model):
                 self.env._("SMS from %s", who)
                 if message.direction == "incoming"
                 else self.env._("SMS to %s", who)
+            )
+
+    @api.depends("cost", "cost_unit")
+    @api.depends_context("lang")
+    def _compute_cost_text(self):
+        point = get_lang(self.env).decimal_point
+        for message in self:
+            if not message.cost:
+                message.cost_text = False
+                continue
+            amount = f"{message.cost:.6f}".rstrip("0").rstrip(".")
+            amount = amount.replace(".", point)
+            unit = message.cost_unit
+            if unit and unit != "credits":
+                message.cost_text = f"{amount} {unit}"
+            elif amount == "1":
+                message.cost_text = self.env._("1 credit")
+            else:
+                message.cost_text = self.env._("%s credits", amount)
+
+    @api.depends("failure_type", "failure_reason")
+    @api.depends_context("lang")
+    def _compute_failure_text(self):
+        labels = dict(self._fields["failure_type"]._description_selection(self.env))
+        for message in self:
+            label, reason = labels.get(message.failure_type), message.failure_reason
+            if label and reason and message.failure_type in _GATEWAY_WORDS:
+                message.failure_text = f"{label}: {reason}"
+            else:
+                message.failure_text = reason or label or False
+
+    @api.depends("res_model", "res_id", "partner_id")
+    @api.depends_context("lang")
+    def _compute_document_label(self):
+        for message in self:
+            model = message.res_model
+            is_contact = (
+                model == "res.partner" and message.res_id == message.partner_id.id
+            )
+            message.document_label = (
+                self.env["ir.model"]._get(model).display_name
+                if model in self.env and message.res_id and not is_contact
+                else False
             )
 
     def write(self, vals):
@@ -220,19 +281,29 @@ class SmsGatewayMessage(models.Model):
     def _check_plan(self, vals):
         """Validate a changed plan and derive the due time of it."""
         now = fields.Datetime.now()
+        to_datetime = fields.Datetime.to_datetime
         vals = dict(vals)
         if "scheduled_at" in vals:
-            at = fields.Datetime.to_datetime(vals["scheduled_at"])
+            at = to_datetime(vals["scheduled_at"])
             if at and at < now:
                 raise UserError(
                     self.env._("“Send not before” must be in the future, or empty.")
                 )
             vals["due_at"] = at or now
         if "expires_at" in vals:
-            until = fields.Datetime.to_datetime(vals["expires_at"])
+            until = to_datetime(vals["expires_at"])
             if until and until <= now:
                 raise UserError(
                     self.env._("“Send not after” must be in the future, or empty.")
+                )
+        for message in self:
+            at = vals.get("scheduled_at", message.scheduled_at)
+            until = vals.get("expires_at", message.expires_at)
+            if at and until and to_datetime(until) <= to_datetime(at):
+                raise UserError(
+                    self.env._(
+                        "“Send not after” must be later than “Send not before”."
+                    )
                 )
         return vals
 
@@ -279,6 +350,8 @@ class SmsGatewayMessage(models.Model):
                 "company_id": self.env.company.id,
                 "author_id": self.env.uid,
                 **vals,
+                # Bounded, because what is no number is kept and indexed as well.
+                "number": segments.clean_text(vals.get("number") or "")[:64] or False,
                 "body": body,
                 "encoding": counts[body].encoding,
                 "segments": counts[body].segments,
@@ -626,7 +699,7 @@ class SmsGatewayMessage(models.Model):
     # ------------------------------------------------------------------
 
     @api.model
-    def _sync(self, limit=const.CLAIM_MAX):
+    def _sync(self, limit=const.SYNC_MAX):
         """Tell core's notifications, traces and the open screens what has changed.
 
         :param int limit: messages at most
@@ -656,8 +729,9 @@ class SmsGatewayMessage(models.Model):
     def _sync_trackers(self, rows):
         if not rows:
             return
-        trackers = self.env["sms.tracker"].search(
-            [("sms_uuid", "in", [row["sms_uuid"] for row in rows])]
+        trackers = self.env["sms.tracker"].search_fetch(
+            [("sms_uuid", "in", [row["sms_uuid"] for row in rows])],
+            ["sms_uuid", "mail_notification_id"],
         )
         if not trackers:
             return
@@ -700,8 +774,10 @@ class SmsGatewayMessage(models.Model):
         asks for the content itself and gets what its user may read.
         """
         ids = sorted({mail_id for mail_id in mail_message_ids if mail_id})
+        if not ids:
+            return
         group = self.env.ref("sms_gateway_hub.group_user", raise_if_not_found=False)
-        if ids and group:
+        if group:
             group._bus_send(
                 "sms_gateway_hub.update",
                 {
@@ -741,7 +817,9 @@ class SmsGatewayMessage(models.Model):
     def action_cancel(self):
         """Cancel messages that still wait in the hub."""
         self.check_access("write")
-        canceled = self.sudo()._set_state(
+        # Of what is under way nobody knows yet whether it has left.
+        queued = self.sudo().filtered(lambda message: message.state == "queued")
+        canceled = queued._set_state(
             "canceled",
             failure_type="canceled",
             failure_reason=self.env._("Cancelled by %s.", self.env.user.name),

@@ -4,6 +4,7 @@
 
 import heapq
 import logging
+import math
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from ..exceptions import (
     GatewayThrottled,
 )
 from .gateway_data import SendRequest
+from .segments import clean_text
 from .transaction import in_new_transaction
 from .transport import NotSent, redact
 
@@ -61,6 +63,7 @@ class SenderRun:
         self.exhausted = False
         self.stop = None  # GatewayError that ends the run
         self.resume = False
+        self.unhealthy = False
         self.not_reached = 0
         self.counter = 0
         self.totals = {}
@@ -98,7 +101,7 @@ class SenderRun:
         if not gateway:
             return False
         messages._recover(gateway)
-        while messages._sync() == const.CLAIM_MAX:
+        while messages._sync() == const.SYNC_MAX:
             pass
         return self._may_send(gateway)
 
@@ -120,6 +123,7 @@ class SenderRun:
         if not self._may_send(gateway):
             self.exhausted = True
             return []
+        self.unhealthy = bool(gateway.paused_until or gateway.failures_in_a_row)
         limit = self._claim_limit(gateway)
         if not limit:
             return []
@@ -172,6 +176,8 @@ class SenderRun:
         outcomes, self.outcomes = self.outcomes, []
         if outcomes:
             in_new_transaction(self.env, lambda env: self._store(env, outcomes))
+            if self.resume:
+                self.resume = self.unhealthy = False
             in_new_transaction(self.env, self._sync)
             self.finished += len(outcomes)
         self.recorded_at = time.monotonic()
@@ -179,12 +185,11 @@ class SenderRun:
     def _store(self, env, outcomes):
         gateway = env["sms.gateway"].browse(self.gateway_id)
         env["sms.gateway.message"]._record(gateway, outcomes)
-        if self.resume and (gateway.paused_until or gateway.failures_in_a_row):
+        if self.resume and self.unhealthy:
             gateway._resumed()
-        self.resume = False
 
     def _sync(self, env):
-        while env["sms.gateway.message"]._sync() == const.CLAIM_MAX:
+        while env["sms.gateway.message"]._sync() == const.SYNC_MAX:
             pass
 
     def _finish(self, env):
@@ -233,9 +238,9 @@ class SenderRun:
                 continue
             for completion in self.transport.poll(self._poll_timeout()):
                 self._complete(completion)
-            # An adapter without a wire has written its events: they become visible
-            # together with the results.
-            cr.commit()
+            if self.transport.writes:
+                # Its events become visible together with the results.
+                cr.commit()
             age_s = time.monotonic() - self.recorded_at
             if len(self.outcomes) >= const.CLAIM_MAX or (
                 self.outcomes and age_s >= const.RECORD_INTERVAL_S
@@ -385,31 +390,35 @@ class SenderRun:
     def _apply_result(self, row, result, extra):
         extra["http_status"] = result.http_status or extra["http_status"]
         extra["excerpt"] = self._excerpt(result.raw) or extra["excerpt"]
-        extra["provider_code"] = result.provider_code
+        extra["provider_code"] = self._word(result.provider_code)
+        detail = self._excerpt(result.detail)
         if result.state == "retry":
-            self._apply_error(row, GatewayNotReached(result.detail or ""), extra)
+            self._apply_error(row, GatewayNotReached(detail or ""), extra)
             return
         if result.state == "sent":
             self.resume = True
             # Nothing to look up for a plain success.
             extra["excerpt"] = None
-        cost_company = self.gateway._cost_to_company(result.cost, result.cost_unit)
+        cost, cost_unit = self._number(result.cost), self._word(result.cost_unit)
+        cost_company = self.gateway._cost_to_company(cost, cost_unit)
         self._keep(
             row,
             result.state,
-            external_ref=result.external_ref,
+            external_ref=self._word(result.external_ref),
             failure_type=result.failure_type
             or ("unknown_outcome" if result.state == "unconfirmed" else None),
-            failure_reason=result.detail,
-            cost=result.cost,
-            cost_unit=result.cost_unit,
+            failure_reason=detail,
+            cost=cost,
+            cost_unit=cost_unit,
             cost_company=cost_company,
             **extra,
         )
 
     def _apply_error(self, row, error, extra):
         """Turn an error into an outcome: the one place that does."""
-        extra["provider_code"] = error.provider_code or extra.get("provider_code")
+        extra["provider_code"] = self._word(error.provider_code) or extra.get(
+            "provider_code"
+        )
         detail = self._excerpt(error.detail)
         if isinstance(error, GatewayThrottled | GatewayAccountError):
             self._halt(error)
@@ -484,5 +493,18 @@ class SenderRun:
             }
         )
 
+    # What a gateway says is stored with hundreds of other outcomes: one word that no
+    # column takes must not cost them all.
+
     def _excerpt(self, text):
-        return redact(text, self.secrets) if text else None
+        return clean_text(redact(str(text), self.secrets)) if text else None
+
+    def _word(self, value):
+        return None if value is None else (self._excerpt(value) or "")[:256]
+
+    def _number(self, value):
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return number if math.isfinite(number) else None

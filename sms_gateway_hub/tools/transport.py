@@ -174,12 +174,16 @@ def encode_request(request):
 class HttpTransport:
     """Sends requests on a pool of threads and hands back their completions.
 
+    ``writes`` tells the sender that a request changes the database.
+
     The pool's threads hold no cursor and no environment. Connections stay open from
     request to request. All methods are for the one thread that owns the transport.
 
     :param int parallel: requests under way at once, at least 1
     :param float deadline_s: total time of one request, connecting included
     """
+
+    writes = False
 
     def __init__(self, parallel, *, deadline_s=const.REQUEST_DEADLINE_S):
         self.parallel = max(1, parallel)
@@ -343,6 +347,8 @@ class HttpTransport:
             chunks.append(chunk)
         if answer.length:
             raise GatewayOutcomeUnknown("The answer was cut short")
+        # read1() leaves the answer open, and the connection unfit for the next one.
+        answer.close()
         return b"".join(chunks)
 
     # The owner's thread again
@@ -366,6 +372,7 @@ class LocalTransport:
     """
 
     parallel = 1
+    writes = True
 
     def __init__(self, send):
         self._send = send

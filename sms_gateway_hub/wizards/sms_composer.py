@@ -82,12 +82,66 @@ class SmsComposer(models.TransientModel):
         return vals
 
     # ------------------------------------------------------------------
+    # Opening
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _sms_gateway_compose(self, records):
+        """Return the action that opens the composer for records.
+
+        One record gets a text of its own, several a mass text.
+
+        :raise UserError: nothing is selected
+        """
+        if not records:
+            raise UserError(
+                self.env._("Select at least one record in the list, then “Send SMS”.")
+            )
+        context = {"default_res_model": records._name}
+        if len(records) == 1:
+            context.update(
+                default_composition_mode="comment",
+                default_res_id=records.id,
+                dialog_size="medium",
+            )
+        else:
+            context.update(
+                default_composition_mode="mass",
+                default_res_ids=repr(records.ids),
+                default_mass_keep_log=True,
+            )
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Send SMS"),
+            "res_model": self._name,
+            "views": [(False, "form")],
+            "target": "new",
+            "context": context,
+        }
+
+    # ------------------------------------------------------------------
     # Sending
     # ------------------------------------------------------------------
 
     def action_send_sms(self):
         self._sms_gateway_check()
         return super().action_send_sms()
+
+    def action_sms_gateway_send_mass(self):
+        """Queue a mass text and say where to follow it."""
+        self.action_send_sms()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._(
+                    "Your texts are queued. “Messages” in the SMS app shows what "
+                    "becomes of each."
+                ),
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
 
     def _sms_gateway_check(self):
         """Refuse a plan that cannot be meant, naming the field.

@@ -1,0 +1,521 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The sender against a gateway on loopback that counts; the faults of one run.
+
+What needs real processes, kills and races is in the drills at the top level.
+"""
+
+import re
+import time
+from datetime import timedelta
+from unittest.mock import patch
+from uuid import uuid4
+
+from odoo import fields
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .. import const
+from ..tools import sender_run
+from ..tools.gateway_data import SendRequest
+from .common import NUMBERS, SmsGatewayCase
+from .gateway_cases import HTML, READ_TIMEOUT_S
+from .http_common import Reply, ScriptedServer
+
+GATEWAY = {"code": "testing", "testing_key": "KEY-OF-THE-TEST"}
+
+
+def accept(request):
+    """Answer that every message of a request was taken."""
+    return {
+        "results": [
+            {"id": message["id"], "status": "accepted", "ref": f"R-{message['id']}"}
+            for message in request.json["messages"]
+        ]
+    }
+
+
+ACCEPTED = (200, accept)
+
+
+class SenderCase(SmsGatewayCase):
+    """A gateway of the tests' own kind and its scripted server."""
+
+    gateway_values = GATEWAY
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = ScriptedServer()
+        cls.addClassCleanup(cls.server.close)
+        cls.gateway.testing_url = cls.server.url
+
+    def setUp(self):
+        super().setUp()
+        self.server.reset()
+        self.startPatcher(patch.object(const, "READ_TIMEOUT_S", READ_TIMEOUT_S))
+
+    def enqueue_many(self, count, **values):
+        values.setdefault("uuid", [uuid4().hex for _n in range(count)])
+        messages = self.enqueue(count, **values)
+        self.make_due()
+        return messages
+
+    def states(self, messages):
+        messages.invalidate_recordset()
+        counts = {}
+        for message in messages:
+            counts[message.state] = counts.get(message.state, 0) + 1
+        return counts
+
+    @property
+    def reached(self):
+        """Ids of the messages that reached the gateway, in order."""
+        return [m["id"] for r in self.server.requests for m in r.json["messages"]]
+
+
+@tagged("post_install", "-at_install")
+class TestSenderFaults(SenderCase):
+    """Faults of reliability.md that one process can show."""
+
+    def test_html_in_the_middle(self):
+        """F9: a 502 with HTML at one of ten spoils that one alone."""
+        self.gateway.parallel_requests = 1
+        messages = self.enqueue_many(10)
+        self.server.script(*[ACCEPTED] * 5, (502, HTML), *[ACCEPTED] * 4)
+        self.run_sender()
+        self.assertEqual(
+            messages.mapped("state"), ["sent"] * 5 + ["unconfirmed"] + ["sent"] * 4
+        )
+        self.run_sender()
+        self.assertEqual(self.reached, messages.mapped("uuid"))
+
+    def test_throttled_in_the_middle(self):
+        """F11: on a 429 the rest stays in the queue, uncounted, and later goes out."""
+        self.gateway.parallel_requests = 1
+        messages = self.enqueue_many(10)
+        # What was under way with it may be answered the same.
+        self.server.script(*[ACCEPTED] * 5, *[(429, b"", {"Retry-After": "30"})] * 5)
+        self.run_sender()
+        before = len(self.reached)
+        self.server.reset()
+        self.assertEqual(messages.mapped("state"), ["sent"] * 5 + ["queued"] * 5)
+        self.assertEqual(messages.mapped("attempts"), [1] * 5 + [0] * 5)
+        self.assertEqual(self.gateway.health, "throttled")
+        self.assertLessEqual(before, 7, "the rest was taken back")
+        self.run_sender()
+        self.assertFalse(self.reached, "it sent while it should rest")
+        self.gateway.throttled_until = False
+        self.server.script(*[ACCEPTED] * 5)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 10})
+        self.assertEqual(len(self.reached), 5)
+
+    def test_pause_and_probe(self):
+        """F14: a paused gateway keeps its queue, tries one message, and goes on."""
+        self.gateway.parallel_requests = 1
+        messages = self.enqueue_many(5)
+        self.server.script(*[(401, b"")] * 5)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"queued": 5})
+        self.assertEqual(self.gateway.health, "paused")
+        self.assertEqual(len(self.gateway.activity_ids), 1)
+        self.server.reset()
+        self.run_sender()
+        self.assertFalse(self.reached, "it sent while it should rest")
+        past = fields.Datetime.now() - timedelta(seconds=1)
+        self.gateway.paused_until = past
+        self.server.script((401, b""))
+        self.run_sender()
+        self.assertEqual(len(self.reached), 1, "one probe")
+        self.assertEqual(len(self.gateway.activity_ids), 1, "one alarm, not two")
+        self.gateway.paused_until = past
+        self.server.script(*[ACCEPTED] * 5)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 5})
+        self.assertEqual(self.gateway.health, "good")
+        self.assertFalse(self.gateway.pause_reason)
+        self.assertFalse(self.gateway.activity_ids, "the alarm is cleared")
+
+    def test_resume(self):
+        """A person who mended the cause need not wait."""
+        self.enqueue_many(1)
+        self.server.script((403, b""), ACCEPTED)
+        self.run_sender()
+        self.gateway.action_resume()
+        self.run_sender()
+        self.assertEqual(len(self.reached), 2)
+        self.assertEqual(self.gateway.health, "good")
+
+    def test_circuit(self):
+        """F12: what cannot be reached is tried later; several in a row pause it."""
+        self.gateway.testing_url = "http://127.0.0.1:1/"
+        messages = self.enqueue_many(20)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"queued": 20})
+        self.assertEqual(self.gateway.health, "paused")
+        tried = messages.filtered("attempts")
+        self.assertGreaterEqual(len(tried), const.CIRCUIT_FAILURES)
+        self.assertEqual(set(tried.mapped("failure_type")), {"not_reached"})
+        self.assertGreater(min(tried.mapped("due_at")), fields.Datetime.now())
+        self.gateway.testing_url = self.server.url
+        self.gateway.action_resume()
+        self.force(messages, due_at=fields.Datetime.now() - timedelta(hours=1))
+        self.server.script(*[ACCEPTED] * 20)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 20})
+        self.assertEqual(len(set(self.reached)), 20)
+        self.assertFalse(self.gateway.failures_in_a_row)
+
+    def test_given_up(self):
+        """What could not be handed over for a day fails and says why."""
+        self.gateway.testing_url = "http://127.0.0.1:1/"
+        messages = self.enqueue_many(2)
+        self.force(messages[0], create_date=fields.Datetime.now() - timedelta(hours=25))
+        self.run_sender()
+        self.assertEqual(messages.mapped("state"), ["failed", "queued"])
+        self.assertEqual(messages[0].failure_type, "not_reached")
+        self.assertIn("reached", messages[0].failure_reason)
+
+    def test_poisoned_rows(self):
+        """F15: rows that cannot be built are set aside, the others go out."""
+        self.gateway.testing_batch = 10
+        messages = self.enqueue_many(100)
+        self.force(messages[7], number="not a number")
+        self.force(messages[55], body="")
+        self.server.script(*[ACCEPTED] * 10)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 98, "failed": 2})
+        for message in messages[7] + messages[55]:
+            self.assertEqual(message.failure_type, "unreadable")
+            self.assertTrue(message.failure_reason)
+        self.assertEqual(len(self.reached), 98)
+
+    def test_poison_in_the_adapter(self):
+        """A message at which an adapter stumbles fails alone."""
+        adapter = type(self.env["sms.gateway.adapter.testing"])
+        prepare = adapter._prepare_send_requests
+
+        def stumble(this, gateway, messages):
+            if any("poison" in message.body for message in messages):
+                raise ZeroDivisionError("poison")
+            return prepare(this, gateway, messages)
+
+        self.patch(adapter, "_prepare_send_requests", stumble)
+        messages = self.enqueue_many(5, body=["a", "b", "poison", "c", "d"])
+        self.server.script(*[ACCEPTED] * 4)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 4, "failed": 1})
+        self.assertEqual(messages[2].failure_type, "unreadable")
+
+    def test_adapter_contract(self):
+        """An adapter that drops or doubles messages does not get through with it."""
+        adapter = type(self.env["sms.gateway.adapter.testing"])
+        request = {"url": self.server.url, "json": {"messages": []}}
+        for label, prepare in (
+            ("drops", lambda this, gateway, messages: []),
+            (
+                "doubles",
+                lambda this, gateway, messages: [
+                    SendRequest(messages=tuple(messages), **request)
+                ]
+                * 2,
+            ),
+            ("returns nonsense", lambda this, gateway, messages: ["POST"]),
+            ("returns None", lambda this, gateway, messages: None),
+        ):
+            with self.row(label):
+                with patch.object(adapter, "_prepare_send_requests", prepare):
+                    messages = self.enqueue_many(2)
+                    self.run_sender()
+                self.assertEqual(self.states(messages), {"failed": 2})
+                self.assertFalse(self.server.requests)
+
+    @mute_logger("odoo.addons.sms_gateway_hub.tools.sender_run")
+    def test_parser_that_raises(self):
+        """An adapter that fails at an answer leaves an unknown outcome."""
+        adapter = type(self.env["sms.gateway.adapter.testing"])
+
+        def fail(this, gateway, request, response):
+            raise KeyError("results")
+
+        self.patch(adapter, "_parse_send_response", fail)
+        messages = self.enqueue_many(2)
+        self.server.script(*[ACCEPTED] * 2)
+        self.run_sender()
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"unconfirmed": 2})
+        self.assertEqual(len(self.reached), 2)
+
+    def test_out_of_service(self):
+        """A gateway that is off, archived or in a neutralised copy sends nothing."""
+        parameters = self.env["ir.config_parameter"].sudo()
+        for label, switch in (
+            ("disabled", lambda: self.gateway.write({"state": "disabled"})),
+            ("archived", lambda: self.gateway.write({"active": False})),
+            (
+                "neutralised",
+                lambda: parameters.set_param("database.is_neutralized", "True"),
+            ),
+            (
+                "neutralised, and somebody presses the button",
+                lambda: (
+                    parameters.set_param("database.is_neutralized", "True"),
+                    self.gateway.action_send_now(),
+                ),
+            ),
+        ):
+            with self.row(label):
+                messages = self.enqueue_many(2)
+                switch()
+                self.run_sender()
+                self.assertEqual(self.states(messages), {"queued": 2})
+                self.assertFalse(self.server.requests)
+
+    def test_gone(self):
+        """The job of a gateway that was deleted meanwhile ends quietly."""
+        with self.own_cursors():
+            self.assertEqual(self.env["sms.gateway.sender"]._cron_send(0), 0)
+
+    def test_two_gateways(self):
+        """F16: two companies, two gateways: each message by its own, with its key."""
+        other = self.make_gateway(
+            name="Other", testing_key="KEY-OF-OTHER", testing_url=self.server.url
+        )
+        messages = self.enqueue_many(
+            4, gateway_id=[self.gateway.id, other.id] * 2, body=["A", "B"] * 2
+        )
+        self.server.script(*[ACCEPTED] * 4)
+        self.run_sender()
+        self.run_sender(other)
+        self.assertEqual(self.states(messages), {"sent": 4})
+        keys = {
+            (request.json["messages"][0]["text"], request.headers["authorization"])
+            for request in self.server.requests
+        }
+        self.assertEqual(
+            keys, {("A", "Bearer KEY-OF-THE-TEST"), ("B", "Bearer KEY-OF-OTHER")}
+        )
+
+    def test_attempts_are_logged(self):
+        """Each try is kept with its times, its status and what was answered."""
+        message = self.enqueue_many(1)
+        self.server.script((500, b"Out of order, KEY-OF-THE-TEST"))
+        self.run_sender()
+        self.assertFields(
+            message.attempt_ids,
+            {
+                "state": "unconfirmed",
+                "http_status": 500,
+                "provider_code": "500",
+                "excerpt": "Out of order, ***",
+                "late": False,
+                "gateway_id": self.gateway,
+                "attempt_ref": message.attempt_ref,
+            },
+        )
+        self.assertLessEqual(
+            message.attempt_ids.started_at, message.attempt_ids.ended_at
+        )
+
+    def test_binary_answers(self):
+        """Answers that no database column takes are logged all the same."""
+        for label, body in (
+            ("NUL", b"\x00" * 50),
+            ("not UTF-8", bytes(range(256))),
+            ("a surrogate in JSON", b'{"results": [{"id": "%s", "error": "\\ud800"}]}'),
+            ("1 MiB", b"x" * const.RESPONSE_MAX_BYTES),
+        ):
+            with self.row(label):
+                message = self.enqueue_many(1)
+                if b"%s" in body:
+                    body = body % message.uuid.encode()
+                self.server.reset()
+                self.server.script((200, body))
+                self.run_sender()
+                self.assertEqual(message.state, "unconfirmed")
+                self.assertLessEqual(len(message.attempt_ids.excerpt or ""), 2000)
+
+    def test_hostile_words(self):
+        """A surrogate, NUL or a wrong type in each field of an answer is survived."""
+        hostile = ["a\x00b", "\ud800", {"a": 1}, [1], 10**400, "x" * 100000, True, 1.5]
+        for name in ("ref", "code", "error", "cost", "currency"):
+            for value in hostile:
+                with self.row(f"{name}: {value!r}"[:40]):
+                    message = self.enqueue_many(1)
+                    result = {
+                        "id": message.uuid,
+                        "status": "accepted",
+                        "ref": "R1",
+                        name: value,
+                    }
+                    self.server.reset()
+                    self.server.script((200, {"results": [result]}))
+                    with mute_logger("odoo.addons.sms_gateway_hub.tools.sender_run"):
+                        self.run_sender()
+                    self.assertIn(message.state, ("sent", "unconfirmed"))
+
+    def test_hang_is_unknown(self):
+        """F12: a gateway that takes the request and stays silent: unconfirmed."""
+        messages = self.enqueue_many(3)
+        self.server.script(*[Reply(act="hang")] * 3)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"unconfirmed": 3})
+        self.run_sender()
+        self.assertEqual(len(self.reached), 3)
+
+
+@tagged("post_install", "-at_install")
+class TestSenderPace(SenderCase):
+    """Caps, back-off and the number of queries."""
+
+    def test_slots(self):
+        """Slots are evenly spaced by parts, and go on where the last run stopped."""
+        gateway = self.gateway
+        now = 1000.0
+        for label, rate, before, parts, until, expected, after in (
+            ("no cap", 0, 0, [1, 1, 1], 1001.5, [now] * 3, 0),
+            ("one a second", 1, 0, [1, 1, 1], 1001.5, [1000, 1001], 1002),
+            ("parts count", 2, 0, [3, 1], 1002, [1000, 1001.5], 1002),
+            ("goes on", 1, 1000.5, [1], 1002, [1000.5], 1001.5),
+            ("an old slot", 1, 5.0, [1], 1002, [1000], 1001),
+            ("always one", 1, 1010.0, [1, 1], 1001, [1010], 1011),
+            ("a slow one", 0.1, 0, [1, 1], 1001, [1000], 1010),
+        ):
+            with self.row(label):
+                gateway.write({"max_rate": rate, "next_slot_at": before})
+                self.env.flush_all()
+                slots = gateway._take_slots(parts, now, until=until)
+                self.assertEqual(slots, expected)
+                self.assertEqual(gateway.next_slot_at, after)
+
+    def test_cap_lets_all_through(self):
+        """A cap spaces requests out and loses none."""
+        self.gateway.max_rate = 100
+        messages = self.enqueue_many(20)
+        self.server.script(*[ACCEPTED] * 20)
+        for _run in range(10):
+            if self.states(messages) == {"sent": 20}:
+                break
+            self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 20})
+        self.assertEqual(len(set(self.reached)), 20)
+
+    def test_backoff(self):
+        """The wait grows, is random, and is bounded."""
+        for attempts in (1, 2, 5, 16, 1000):
+            with self.row(attempts):
+                ceiling = min(const.BACKOFF_CAP_S, const.BACKOFF_BASE_S * 2**attempts)
+                waits = [sender_run.backoff_s(attempts) for _n in range(200)]
+                self.assertGreaterEqual(min(waits), const.BACKOFF_BASE_S / 2)
+                self.assertLessEqual(max(waits), ceiling)
+                self.assertGreater(len(set(waits)), 100)
+
+    def test_yields(self):
+        """A run ends when its time is over, and what waits is planned."""
+        messages = self.enqueue_many(50)
+        self.make_due()
+        with self.own_cursors():
+            run = sender_run.SenderRun(self.env, self.gateway.id, budget_s=-1)
+            run.run()
+        self.assertEqual(self.states(messages), {"queued": 50})
+        triggers = self.env["ir.cron.trigger"].sudo()
+        cron = self.gateway.sudo().cron_id
+        self.assertTrue(triggers.search_count([("cron_id", "=", cron.id)]))
+
+    # Queries. Of a run of 2,000 the first claims are small, until the pace is known;
+    # the bar is on what 500 more messages cost once it is.
+
+    def sent_by(self, count, prepare=None):
+        """Send messages and return the statements that it took."""
+        messages = self.enqueue_many(count)
+        if prepare:
+            prepare(messages)
+        self.server.reset()
+        self.server.script(*[ACCEPTED] * count)
+        self.make_due()
+        with self.count_queries() as statements:
+            self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": count})
+        return statements
+
+    def assertCheap(self, prepare=None, limit=8):
+        """At most so many queries for 500 more messages, on all cursors together."""
+        self.gateway.write({"testing_batch": 50, "parallel_requests": 4})
+        # A claim of 500 at once, as at a fast gateway; all in one run.
+        self.patch(sender_run.SenderRun, "_claim_limit", lambda run, gateway: 500)
+        self.patch(const, "SENDER_BUDGET_S", 60.0)
+        budget = patch.object(
+            sender_run.SenderRun.__init__,
+            "__kwdefaults__",
+            {"budget_s": 60.0},
+        )
+        with budget:
+            self.sent_by(10, prepare)
+            few = self.sent_by(500, prepare)
+            many = self.sent_by(1500, prepare)
+        per_500 = (len(many) - len(few)) / 2
+        self.assertLessEqual(per_500, limit, "\n".join(text[:150] for text in many))
+        own = [text for text in many if re.search(r"\bsms_gateway", text)]
+        self.assertLessEqual(len(own) / 3, 8, "\n".join(text[:150] for text in own))
+
+    def test_queries(self):
+        """P13: claim, stamp, record and sync of 500 take at most eight queries."""
+        self.assertCheap()
+
+    def test_queries_with_notifications(self):
+        """Core's trackers and notifications add what the ORM needs for 500 records.
+
+        It writes in pieces of 100 rows; nothing of it is per message.
+        """
+
+        def track(messages):
+            mail_message = self.partner.message_post(body="Texts")
+            notifications = self.env["mail.notification"].create(
+                [
+                    {
+                        "mail_message_id": mail_message.id,
+                        "notification_type": "sms",
+                        "notification_status": "process",
+                        "sms_number": message.number,
+                    }
+                    for message in messages
+                ]
+            )
+            uuids = [uuid4().hex for _message in messages]
+            self.env["sms.tracker"].create(
+                [
+                    {"sms_uuid": uuid, "mail_notification_id": notification.id}
+                    for uuid, notification in zip(uuids, notifications, strict=True)
+                ]
+            )
+            for message, uuid in zip(messages, uuids, strict=True):
+                message.write({"sms_uuid": uuid, "mail_message_id": mail_message.id})
+            self.env.flush_all()
+
+        self.assertCheap(track, limit=16)
+
+    def test_a_slow_gateway_is_not_overclaimed(self):
+        """A claim takes no more than leaves soon, so that a reply can overtake."""
+        self.gateway.parallel_requests = 2
+        self.enqueue_many(100)
+        self.gateway.max_rate = 4
+        with self.own_cursors():
+            run = sender_run.SenderRun(self.env, self.gateway.id)
+            run.gateway = self.env["sms.gateway"].browse(self.gateway.id)
+            run.adapter = run.gateway._get_adapter()
+            rows = run._claim(self.env)
+        self.assertLessEqual(len(rows), 4 * 2)
+        self.assertLessEqual(rows[-1]["slot"] - time.time(), const.CLAIM_HORIZON_S + 1)
+
+    def test_own_numbers_go_to_their_recipients(self):
+        """Every message reaches the gateway with its own number and text."""
+        messages = self.enqueue_many(len(NUMBERS))
+        self.server.script(*[ACCEPTED] * len(NUMBERS))
+        self.run_sender()
+        sent = {
+            (message["id"], message["to"], message["text"])
+            for request in self.server.requests
+            for message in request.json["messages"]
+        }
+        self.assertEqual(sent, {(m.uuid, m.number, m.body) for m in messages})

@@ -1,0 +1,13 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+{
+    "name": "SMS Gateway Drill",
+    "summary": "Test only: makes the faults that the live tests need",
+    "version": "19.0.1.0.0",
+    "category": "Hidden",
+    "author": "SMS Gateway Hub contributors",
+    "website": "https://github.com/sms-gateway-hub/sms-gateway-hub",
+    "license": "LGPL-3",
+    "depends": ["sms_gateway_testing"],
+    "data": ["security/ir.model.access.csv"],
+}

@@ -1,0 +1,50 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, models
+from odoo.exceptions import UserError
+
+_runs = {}
+
+
+class SmsGatewayDrill(models.AbstractModel):
+    """Faults on demand, for administrators of a test database."""
+
+    _name = "sms.gateway.drill"
+    _description = "SMS gateway drill"
+
+    @api.model
+    def run_sender(self, gateway_id):
+        """Run a gateway's sender in this process, beside the cron's."""
+        return self.env["sms.gateway.sender"].sudo()._cron_send(gateway_id)
+
+    def _text(self, partner_ids, text):
+        for partner in self.env["res.partner"].browse(partner_ids):
+            partner._message_sms(f"{text} {partner.id}")
+
+    @api.model
+    def text_and_fail(self, partner_ids, text):
+        """Text contacts, then let the transaction fail."""
+        self._text(partner_ids, text)
+        self.env.flush_all()
+        raise UserError("rolled back on purpose")
+
+    @api.model
+    def text_with_conflict(self, partner_ids, text):
+        """Text contacts in a transaction that Odoo must run twice.
+
+        :return: how often Odoo ran it
+        """
+        _runs[text] = _runs.get(text, 0) + 1
+        self.env.cr.execute("SELECT 1")
+        if _runs[text] == 1:
+            with self.env.registry.cursor() as cr:
+                cr.execute(
+                    "UPDATE res_partner SET comment = 'theirs' WHERE id = %s",
+                    [partner_ids[0]],
+                )
+        self._text(partner_ids, text)
+        self.env.cr.execute(
+            "UPDATE res_partner SET comment = 'ours' WHERE id = %s", [partner_ids[0]]
+        )
+        return _runs[text]

@@ -1,0 +1,390 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What the live tests stand on: a real Odoo in processes, and a gateway that counts.
+
+The truth of what was sent is counted at the gateway, outside of Odoo.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psycopg2
+
+CHECKOUT = Path(__file__).parent.parent
+TEST_ADDONS = Path(__file__).parent / "addons"
+KEY = "KEY-OF-THE-TEST-GATEWAY"
+SECRET = "SECRET-OF-ITS-CALLBACKS"
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_for(condition, *, timeout_s=60, what="it", step_s=0.1):
+    """Wait until a condition holds and return its value.
+
+    The time-out is only there to end a test that failed.
+    """
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(step_s)
+    raise AssertionError(f"{what} did not happen within {timeout_s} s")
+
+
+class RpcError(Exception):
+    """Odoo answered a call with an error."""
+
+
+class CountingGateway:
+    """A gateway on loopback that logs every message which reaches it.
+
+    ``behave`` may be set to a function of (number of the request, its messages) that
+    returns None to accept, or (status, headers, body) to answer something else; it
+    may also sleep, or raise ``ConnectionError`` to hang up without an answer.
+    """
+
+    def __init__(self):
+        self.received = []
+        self.requests = 0
+        self.headers = []
+        self.behave = None
+        self._lock = threading.Lock()
+        self._serve(free_port())
+
+    def _serve(self, port):
+        gateway = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Without it each answer waits for the peer's delayed acknowledgement.
+            wbufsize = -1
+            disable_nagle_algorithm = True
+
+            def do_POST(self):
+                size = int(self.headers.get("Content-Length", 0))
+                messages = json.loads(self.rfile.read(size))["messages"]
+                with gateway._lock:
+                    gateway.requests += 1
+                    number = gateway.requests
+                    now = time.time()
+                    gateway.received += [{**m, "at": now} for m in messages]
+                    gateway.headers.append(dict(self.headers))
+                try:
+                    answer = gateway.behave and gateway.behave(number, messages)
+                except ConnectionError:
+                    self.close_connection = True
+                    return
+                if answer is None:
+                    results = [
+                        {"id": m["id"], "status": "accepted", "ref": f"R-{m['id']}"}
+                        for m in messages
+                    ]
+                    answer = 200, {}, json.dumps({"results": results}).encode()
+                status, headers, body = answer
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                """Stay silent: the test counts."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, request, client_address):
+                """A peer that was killed leaves broken pipes: nothing to report."""
+
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.port = port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/send"
+
+    @property
+    def texts(self):
+        """How often each text reached the gateway."""
+        return Counter(message["text"] for message in self.received)
+
+    @property
+    def ids(self):
+        """How often each message id reached the gateway."""
+        return Counter(message["id"] for message in self.received)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Database:
+    """A database of one test session, looked at from outside of Odoo."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def _connect(self, name=None):
+        connection = psycopg2.connect(dbname=name or self.name)
+        connection.autocommit = True
+        return connection
+
+    def rows(self, query, *params):
+        connection = self._connect()
+        try:
+            with connection.cursor() as cr:
+                cr.execute(query, params)
+                return cr.fetchall() if cr.description else []
+        finally:
+            connection.close()
+
+    def states(self, like="%"):
+        """How many outgoing messages with such a text are in each state."""
+        return dict(
+            self.rows(
+                "SELECT state, count(*) FROM sms_gateway_message "
+                "WHERE direction = 'outgoing' AND body LIKE %s GROUP BY state",
+                like,
+            )
+        )
+
+    @contextmanager
+    def locked(self, query, *params):
+        """Hold the locks of a query in a transaction of its own."""
+        connection = psycopg2.connect(dbname=self.name)
+        try:
+            with connection.cursor() as cr:
+                cr.execute(query, params)
+            yield
+        finally:
+            connection.rollback()
+            connection.close()
+
+    def create(self, modules, template=None):
+        self.drop()
+        connection = self._connect("postgres")
+        with connection.cursor() as cr:
+            cr.execute(
+                f'CREATE DATABASE "{self.name}" TEMPLATE "{template or "template0"}" '
+                + ("" if template else "ENCODING 'unicode'")
+            )
+        connection.close()
+        subprocess.run(
+            [
+                *odoo_command(self.name),
+                "--init",
+                ",".join(modules),
+                "--stop-after-init",
+                "--log-level=warn",
+            ],
+            check=True,
+            cwd=CHECKOUT,
+        )
+
+    def drop(self):
+        connection = self._connect("postgres")
+        with connection.cursor() as cr:
+            cr.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        connection.close()
+
+
+def odoo_command(database):
+    addons = os.environ["SGH_ADDONS_PATH"]
+    return [
+        os.environ["SGH_PYTHON"],
+        "-m",
+        "odoo",
+        "--config",
+        os.environ["SGH_ODOO_CONF"],
+        "--addons-path",
+        f"{addons},{TEST_ADDONS}",
+        "--database",
+        database,
+        "--db-filter",
+        f"^{database}$",
+    ]
+
+
+class OdooServer:
+    """A real Odoo server with its cron threads or workers.
+
+    :param Database database: what it serves
+    :param Path log: file that its log is appended to
+    :param int workers: 0 for threads, else HTTP worker processes
+    """
+
+    def __init__(self, database, log, *, workers=0, cron_threads=2):
+        self.database = database
+        self.log = log
+        self.workers = workers
+        self.cron_threads = cron_threads
+        self.process = None
+        self.port = None
+        self._sessions = {}
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        # One port for good: sessions and links outlive a kill.
+        self.port = self.port or free_port()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *odoo_command(self.database.name),
+                    f"--http-port={self.port}",
+                    f"--gevent-port={free_port()}",
+                    f"--workers={self.workers}",
+                    f"--max-cron-threads={self.cron_threads}",
+                ],
+                cwd=CHECKOUT,
+                stdout=log,
+                stderr=log,
+                # A group of its own, so that a kill takes the workers along.
+                start_new_session=True,
+            )
+        wait_for(self._answers, what="the start of Odoo")
+        return self
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"Odoo ended: {self.log.read_text()[-3000:]}")
+        try:
+            with urllib.request.urlopen(f"{self.url}/web/health", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill(self):
+        """End it like a power cut does: no handler runs."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def call(self, model, method, *args, login="admin", **kwargs):
+        """Call a model's method by the web client's door, as a user does.
+
+        :raise RpcError: the server answered with an error
+        """
+        if login not in self._sessions:
+            opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            self._sessions[login] = opener
+            credentials = {
+                "db": self.database.name,
+                "login": login,
+                "password": login,
+            }
+            self._post(opener, "/web/session/authenticate", credentials)
+        params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
+        path = f"/web/dataset/call_kw/{model}/{method}"
+        return self._post(self._sessions[login], path, params)
+
+    def _post(self, opener, path, params):
+        body = json.dumps({"jsonrpc": "2.0", "params": params}).encode()
+        request = urllib.request.Request(
+            self.url + path, data=body, headers={"Content-Type": "application/json"}
+        )
+        with opener.open(request, timeout=300) as response:
+            answer = json.load(response)
+        if "error" in answer:
+            raise RpcError(answer["error"]["data"]["message"])
+        return answer.get("result")
+
+    # What the drills do again and again
+
+    def make_gateway(self, gateway, **values):
+        """Make a gateway of the tests' own kind, the only one in service."""
+        others = self.call("sms.gateway", "search", [("state", "!=", "disabled")])
+        self.call("sms.gateway", "write", others, {"state": "disabled"})
+        return self.call(
+            "sms.gateway",
+            "create",
+            {
+                "name": "Counting gateway",
+                "code": "testing",
+                "state": "enabled",
+                "testing_url": gateway.url,
+                "testing_key": KEY,
+                "testing_secret": SECRET,
+                **values,
+            },
+        )
+
+    def make_contacts(self, count, name="Contact"):
+        """Make contacts with distinct valid numbers."""
+        start = self.call("res.partner", "search_count", [])
+        return self.call(
+            "res.partner",
+            "create",
+            [
+                {"name": f"{name} {n}", "phone": f"+1202{5550000 + start + n}"}
+                for n in range(count)
+            ],
+        )
+
+    def text(self, partner_ids, body, **values):
+        """Text contacts as the composer does: one in a chatter, or many at once."""
+        mass = len(partner_ids) > 1
+        context = {
+            "default_res_model": "res.partner",
+            "default_composition_mode": "mass" if mass else "comment",
+            **(
+                {"default_res_ids": repr(partner_ids)}
+                if mass
+                else {"default_res_id": partner_ids[0]}
+            ),
+        }
+        if mass:
+            values.setdefault("mass_keep_log", False)
+        composer = self.call(
+            "sms.composer", "create", {"body": body, **values}, context=context
+        )
+        return self.call("sms.composer", "action_send_sms", [composer], context=context)
+
+    def report(self, gateway_id, secret, **event):
+        """Post a signed callback, as the gateway does; returns the HTTP status."""
+        token = self.database.rows(
+            "SELECT webhook_token FROM sms_gateway WHERE id = %s", gateway_id
+        )[0][0]
+        event = {"id": uuid.uuid4().hex, "type": "report", **event}
+        body = json.dumps({"events": [event]}).encode()
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        request = urllib.request.Request(
+            f"{self.url}/sms_gateway/{token}/status",
+            data=body,
+            headers={"Content-Type": "application/json", "X-Signature": signature},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status
+
+    def wake(self, gateway_id):
+        self.call("sms.gateway", "action_send_now", [gateway_id])
