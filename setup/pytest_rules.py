@@ -19,7 +19,9 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ADDONS = [name for name in os.environ.get("SGH_ADDONS", "").split(",") if name] or [
-    path.parent.name for path in CHECKOUT.glob("*/__manifest__.py")
+    path.parent.name
+    for pattern in ("*/__manifest__.py", "tests/addons/*/__manifest__.py")
+    for path in CHECKOUT.glob(pattern)
 ]
 OUR_NAMES = re.compile(rf"\b({'|'.join(map(re.escape, ADDONS))})\b")
 # A line of a log file: date, time, process, level, database, logger, text.
@@ -50,14 +52,13 @@ def is_offence(level, logger, text):
 
 
 def says_nothing(reason):
-    """Tell whether a reason to skip is empty, a word of no content, or our own fault.
+    """Tell whether a reason to skip is empty, says nothing, or is a broken ground.
 
     :param str reason: what the test stated
     :rtype: bool
     """
-    return (
-        reason.lower().rstrip(".! ") in EMPTY_REASONS
-        or "--odoo-http is not set" in reason
+    return reason.lower().rstrip(".! ") in EMPTY_REASONS or reason.endswith(
+        ("--odoo-http is not set", "Chrome executable not found")
     )
 
 
@@ -154,8 +155,10 @@ def pytest_make_collect_report(collector):
 
 def pytest_collection_modifyitems(config, items):
     """Addons first, then what starts servers; the given order within each."""
-    own = CHECKOUT / "tests"
-    items.sort(key=lambda item: own in item.path.parents)
+    live, addons = CHECKOUT / "tests", CHECKOUT / "tests" / "addons"
+    items.sort(
+        key=lambda item: live in item.path.parents and addons not in item.path.parents
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,4 +9,7 @@ def uninstall_hook(env):
     )
     if action:
         action.binding_model_id = env.ref("base.model_res_partner")
-    env["sms.gateway"].with_context(active_test=False).search([]).cron_id.unlink()
+    gateways = env["sms.gateway"].with_context(active_test=False).search([])
+    crons = gateways.cron_id
+    gateways.cron_id = False
+    crons.unlink()

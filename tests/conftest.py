@@ -3,9 +3,16 @@
 """Fixtures of the live tests: one database and one running Odoo for all of them."""
 
 import os
+from pathlib import Path
 
 import pytest
 from support import CountingGateway, Database, OdooServer
+
+
+def log_folder(tmp_path_factory):
+    """Return where servers write their logs; setup/test watches its folder."""
+    folder = os.environ.get("SGH_LOG_DIR")
+    return Path(folder) if folder else tmp_path_factory.mktemp("odoo")
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +29,7 @@ def database():
 @pytest.fixture(scope="session")
 def odoo(database, tmp_path_factory):
     """Give a running Odoo; a test that kills it starts it again."""
-    log = tmp_path_factory.mktemp("odoo") / "odoo.log"
-    server = OdooServer(database, log).start()
+    server = OdooServer(database, log_folder(tmp_path_factory) / "live.log").start()
     yield server
     server.stop()
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +35,17 @@ def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def browser_path():
+    """Return the machine's Chromium.
+
+    :raise RuntimeError: there is none
+    """
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    raise RuntimeError("Chromium is missing: install the package chromium.")
 
 
 def wait_for(condition, *, timeout_s=60, what="it", step_s=0.1):

@@ -472,10 +472,14 @@ def test_neutralized_copy_texts_nobody(odoo, database, gateway):
         odoo.call("ir.config_parameter", "set_param", "database.is_neutralized", False)
 
 
-def test_no_secret_and_no_number_in_the_log(odoo):
-    """T20: the log of all these runs names no key, no text and no whole number."""
+def test_no_secret_and_no_number_in_the_log(odoo, database):
+    """T4, T20: the log of these runs names no key, token, text or whole number."""
     log = odoo.log.read_text(errors="replace")
-    for secret in (KEY, SECRET, "F9 ", "F15 "):
+    tokens = [token for (token,) in database.rows(
+        "SELECT webhook_token FROM sms_gateway WHERE webhook_token IS NOT NULL"
+    )]
+    assert tokens
+    for secret in (KEY, SECRET, "F9 ", "F15 ", *tokens):
         assert secret not in log, f"{secret!r} is in the log"
     assert "+1202555" not in log
 

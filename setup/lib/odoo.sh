@@ -11,8 +11,9 @@ ODOO_OWN=(fonts-font-awesome fonts-inconsolata)
 SELFIE=@mediapipe/selfie_segmentation@0.1.1675465747
 SELFIE_FILE=odoo/addons/mail/static/lib/selfie_segmentation/selfie_segmentation.js
 ODOO_KEY="${ODOO_SID[*]} ${ODOO_OWN[*]} $SELFIE"
-# More folders with addons, comma separated.
-EXTRA_ADDONS=${SGH_EXTRA_ADDONS:-}
+# Folders that hold addons: this repository, and those that SGH_EXTRA_ADDONS names (comma separated).
+# setup/test adds the addons that only tests need.
+IFS=, read -ra ADDONS_HOMES <<<"$CHECKOUT${SGH_EXTRA_ADDONS:+,$SGH_EXTRA_ADDONS}"
 
 # ODOO_SITE is the folder that holds the Python package `odoo`.
 odoo_site() {
@@ -103,10 +104,10 @@ selfie() {
         tar -xzOf ./*.tgz package/selfie_segmentation.js >"$1.new" && mv "$1.new" "$1"
 }
 
-# Folders of this repository (and of SGH_EXTRA_ADDONS) that hold addons.
+# Those of the folders in which there are addons.
 addons_folders() {
     local path
-    for path in "$CHECKOUT" ${EXTRA_ADDONS//,/ }; do
+    for path in "${ADDONS_HOMES[@]}"; do
         ! compgen -G "$path/*/__manifest__.py" >/dev/null || printf '%s\n' "$path"
     done
 }
@@ -123,15 +124,22 @@ core_addons() {
 # Everything that Odoo's option addons_path needs.
 addons_path() { { core_addons; addons_folders; } | paste -sd ,; }
 
-# Names of the addons of this repository (and of SGH_EXTRA_ADDONS), one per line.
+# Names of all addons in these folders, one per line; without Odoo's own.
 own_addons() {
     local path manifest
     addons_folders | while read -r path; do
         for manifest in "$path"/*/__manifest__.py; do basename "$(dirname "$manifest")"; done
     done
 }
+# The same, without those that only tests need.
+repo_addons() {
+    local name
+    for name in $(own_addons); do [ -d "$TEST_ADDONS/$name" ] || printf '%s\n' "$name"; done
+}
+TEST_ADDONS=$CHECKOUT/tests/addons
 
-# Write Odoo's configuration, in one move and only when it changed.
+# Write Odoo's configuration, in one move and only when it changed. Without a limit of memory, as a
+# browser that a test starts would inherit it, and crash.
 odoo_config() {
     mkdir -p "$GROUND/data"
     (umask 077 && cat >"$ODOO_CONF.new") <<CONF
@@ -144,6 +152,7 @@ db_user = $PG_ROLE
 db_password = $(pg_secret)
 http_interface = 127.0.0.1
 list_db = False
+limit_memory_hard = 0
 CONF
     if cmp -s "$ODOO_CONF.new" "$ODOO_CONF"; then
         rm "$ODOO_CONF.new"

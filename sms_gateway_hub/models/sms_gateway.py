@@ -17,7 +17,7 @@ from ..tools import webhook
 
 _logger = logging.getLogger(__name__)
 
-_SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})$")
+_SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})\Z")
 
 
 class SmsGateway(models.Model):
@@ -587,6 +587,20 @@ class SmsGateway(models.Model):
             "tag": "display_notification",
             "params": {"message": sentence, "type": "success", "sticky": False},
         }
+
+    def action_update_balance(self):
+        """Ask the gateway what is left on the account."""
+        self.check_access("write")
+        for gateway in self.sudo():
+            amount, unit = gateway._get_adapter()._fetch_balance(gateway)
+            gateway.write(
+                {
+                    "balance": amount,
+                    "balance_unit": unit,
+                    "balance_at": fields.Datetime.now(),
+                }
+            )
+        return True
 
     def action_renew_webhook_token(self):
         """Give the gateway a new callback address; the old one stops at once."""

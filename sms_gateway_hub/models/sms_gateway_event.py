@@ -11,6 +11,7 @@ from odoo.tools import SQL
 from .. import const
 from ..tools import segments
 from ..tools.gateway_data import DeliveryReport, InboundMessage
+from ..tools.transaction import in_new_transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class SmsGatewayEvent(models.Model):
     _name = "sms.gateway.event"
     _description = "SMS gateway event"
     _order = "id desc"
-    _rec_name = "event_key"
+    _rec_names_search = ["external_ref", "message_uuid", "number"]
 
     gateway_id = fields.Many2one(
         "sms.gateway", required=True, index=True, ondelete="cascade", readonly=True
@@ -58,7 +59,8 @@ class SmsGatewayEvent(models.Model):
     occurred_at = fields.Datetime("Time at the gateway", readonly=True)
     external_ref = fields.Char("Gateway ID", readonly=True)
     message_uuid = fields.Char("Message ID", readonly=True)
-    report_state = fields.Char("Reported state", readonly=True)
+    report_state = fields.Char(readonly=True)
+    report_label = fields.Char("Reported state", compute="_compute_report_label")
     failure_type = fields.Selection(const.FAILURE_TYPES, readonly=True)
     provider_code = fields.Char(readonly=True)
     detail = fields.Char(readonly=True)
@@ -82,6 +84,29 @@ class SmsGatewayEvent(models.Model):
 
     _event_key_unique = models.UniqueIndex("(gateway_id, event_key)")
     _pending_index = models.Index("(next_try_at, id) WHERE state = 'pending'")
+
+    # ------------------------------------------------------------------
+    # Computes
+    # ------------------------------------------------------------------
+
+    @api.depends("kind", "gateway_id")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
+        for event in self:
+            event.display_name = self.env._(
+                "%(kind)s from %(gateway)s",
+                kind=kinds.get(event.kind, ""),
+                gateway=event.gateway_id.name,
+            )
+
+    @api.depends("report_state")
+    @api.depends_context("lang")
+    def _compute_report_label(self):
+        states = self.env["sms.gateway.message"]._fields["state"]
+        labels = dict(states._description_selection(self.env))
+        for event in self:
+            event.report_label = labels.get(event.report_state, event.report_state)
 
     # ------------------------------------------------------------------
     # Store
@@ -131,7 +156,8 @@ class SmsGatewayEvent(models.Model):
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
                 SQL(", ").join(SQL("%s", row) for row in rows),
-            )
+            ),
+            log_exceptions=False,
         )
         return self.env.cr.rowcount
 
@@ -199,7 +225,8 @@ class SmsGatewayEvent(models.Model):
                 raw,
                 (content_type or "")[:128],
                 fields.Datetime.now(),
-            )
+            ),
+            log_exceptions=False,
         )
         return self.env.cr.rowcount
 
@@ -212,7 +239,11 @@ class SmsGatewayEvent(models.Model):
         """Apply what is due, wait for what is due in a moment, yield in time."""
         end = time.monotonic() + const.EVENT_BUDGET_S
         while True:
-            done = self._apply_due()
+            # A pass is a transaction of its own, repeated when it meets the sender at
+            # the same messages: only a fresh snapshot sees what that one wrote.
+            done = in_new_transaction(
+                self.env, lambda env: env[self._name]._apply_due()
+            )
             self.env.cr.commit()  # pylint: disable=invalid-commit
             if done == const.EVENT_BATCH and time.monotonic() < end:
                 continue
@@ -298,7 +329,8 @@ class SmsGatewayEvent(models.Model):
         changes = {}
         for event in events:
             message = message_by_event.get(event.id)
-            if not message or message["state"] == "sending":
+            # What we have not recorded as handed over is not settled by a report yet.
+            if not message or message["state"] in ("queued", "sending"):
                 event._park()
                 continue
             before = message["state"]
@@ -352,7 +384,8 @@ class SmsGatewayEvent(models.Model):
                    FOR NO KEY UPDATE OF message
                 """,
                 events.ids,
-            )
+            ),
+            log_exceptions=False,
         )
         rows, found = {}, {}
         for row in self.env.cr.dictfetchall():

@@ -485,7 +485,8 @@ class SmsGatewayMessage(models.Model):
                 limit=limit,
                 lease=const.LEASE_S,
                 attempt=uuid4().hex,
-            )
+            ),
+            log_exceptions=False,
         )
         rows = self.env.cr.dictfetchall()
         rows.sort(key=lambda row: (row["priority"], row["due_at"], row["id"]))
@@ -503,7 +504,8 @@ class SmsGatewayMessage(models.Model):
                 """,
                 ids,
                 attempt_ref,
-            )
+            ),
+            log_exceptions=False,
         )
 
     @api.model
@@ -521,7 +523,8 @@ class SmsGatewayMessage(models.Model):
                 """,
                 ids,
                 attempt_ref,
-            )
+            ),
+            log_exceptions=False,
         )
 
     @api.model
@@ -610,7 +613,8 @@ class SmsGatewayMessage(models.Model):
                 arrays=arrays,
                 names=names,
                 gateway=gateway.id,
-            )
+            ),
+            log_exceptions=False,
         )
 
     @api.model
@@ -649,7 +653,8 @@ class SmsGatewayMessage(models.Model):
                     "The sender was stopped while the request was under way: the "
                     "gateway may have taken the text or not."
                 ),
-            )
+            ),
+            log_exceptions=False,
         )
         return self.env.cr.rowcount
 
@@ -668,7 +673,8 @@ class SmsGatewayMessage(models.Model):
                      ORDER BY due_at LIMIT 1) AS first
                 """,
                 gateway.id,
-            )
+            ),
+            log_exceptions=False,
         )
         return self.env.cr.fetchone()[0]
 
@@ -717,7 +723,8 @@ class SmsGatewayMessage(models.Model):
                        mail_message_id
                 """,
                 limit,
-            )
+            ),
+            log_exceptions=False,
         )
         rows = self.env.cr.dictfetchall()
         self.browse().invalidate_model(["to_sync"])
@@ -748,9 +755,14 @@ class SmsGatewayMessage(models.Model):
         for (core_state, failure_type, reason), group in groups.items():
             if core_state != "error":
                 # The hub tells the screens itself, many messages at a time.
-                group.with_context(
-                    sms_skip_msg_notification=True
-                )._action_update_from_sms_state(core_state)
+                group = group.with_context(sms_skip_msg_notification=True)
+                if core_state == "canceled":
+                    # For core what is processing cannot be cancelled any more; an
+                    # error can.
+                    group._action_update_from_sms_state("error")
+                group._action_update_from_sms_state(
+                    core_state, failure_reason=reason or False
+                )
                 continue
             core_failure = const.CORE_FAILURE_TYPES.get(failure_type)
             provider_error = (core_failure or "sms_unknown").removeprefix("sms_")

@@ -50,6 +50,10 @@ class SmsGatewaySandboxRule(models.Model):
         "CHECK (delay_s BETWEEN 0 AND 86400)",
         "“After seconds” must be between 0 and 86400 (one day).",
     )
+    _number_suffix_digits = models.Constraint(
+        "CHECK (number_suffix ~ '^[+]?[0-9]*$')",
+        "“Number ends with” takes digits only, e.g. 0100.",
+    )
     _cost_positive = models.Constraint(
         "CHECK (cost >= 0)", "The cost must not be negative."
     )

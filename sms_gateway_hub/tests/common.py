@@ -194,6 +194,9 @@ class SmsGatewayMixin:
             savepoint = self.env.cr.savepoint(flush=False)
             try:
                 yield
+            except Exception as error:
+                error.add_note(f"row: {label}")
+                raise
             finally:
                 self.env.cr.clear()
                 savepoint.close(rollback=True)

@@ -34,8 +34,11 @@ class SmsApiGateway(SmsApiBase):
             for message in messages
             for number in message["numbers"]
         }
+        # In the order in which they were written, which is that of the selection.
         sms_sudo = (
-            self.env["sms.sms"].sudo().search([("uuid", "in", list(text_by_uuid))])
+            self.env["sms.sms"]
+            .sudo()
+            .search([("uuid", "in", list(text_by_uuid))], order="id")
         )
         direct = self.gateway is None
         gateway = self.gateway or self.env["sms.gateway"]._find(self.company)

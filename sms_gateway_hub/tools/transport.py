@@ -11,6 +11,7 @@ import http.client
 import json
 import logging
 import queue
+import re
 import select
 import socket
 import ssl
@@ -37,6 +38,9 @@ from ..exceptions import (
 from .gateway_data import GatewayResponse
 
 _logger = logging.getLogger(__name__)
+
+_TARGET = re.compile(r"[!-~]+\Z")
+_HEADER = re.compile(r"[\t -~\xa0-\xff]*\Z")
 
 
 class NotSent(Exception):
@@ -136,15 +140,15 @@ def encode_request(request):
     :return: (scheme, host, port, target, headers, body)
     :raise GatewayConfigError: when the address is not http(s)
     """
-    url = urlsplit(request.url)
+    try:
+        url = urlsplit(request.url)
+        port = url.port
+    except ValueError:
+        raise GatewayConfigError("The gateway's address is not valid") from None
     if url.scheme not in ("http", "https") or not url.hostname:
         raise GatewayConfigError(
             "The gateway's address must start with http:// or https://"
         )
-    try:
-        port = url.port
-    except ValueError:
-        raise GatewayConfigError("The gateway's address has a bad port") from None
     query = "&".join(
         part for part in (url.query, urlencode(request.params or {})) if part
     )
@@ -168,6 +172,16 @@ def encode_request(request):
         user, password = request.auth
         token = b64encode(f"{user}:{password}".encode()).decode()
         headers["Authorization"] = f"Basic {token}"
+    # What http.client would refuse when it is too late to say that nothing has left.
+    if not _TARGET.match(target):
+        raise GatewayConfigError(
+            "The gateway's address must not hold blanks or special characters"
+        )
+    for name, value in headers.items():
+        if not _HEADER.match(value):
+            raise GatewayConfigError(
+                f"What goes into the header {name} holds a character that it must not"
+            )
     return url.scheme, url.hostname, port, target, headers, body
 
 

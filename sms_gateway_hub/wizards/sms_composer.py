@@ -75,10 +75,14 @@ class SmsComposer(models.TransientModel):
 
     @api.model
     def _sms_gateway_clean(self, vals):
-        """Take out of the text what no database and no phone can take."""
-        body = vals.get("body")
-        if isinstance(body, str):
-            return {**vals, "body": segments.clean_text(body)}
+        """Take out what no database, no phone and no list of numbers can take."""
+        vals = dict(vals)
+        if isinstance(vals.get("body"), str):
+            vals["body"] = segments.clean_text(vals["body"])
+        if isinstance(vals.get("numbers"), str):
+            # Core takes an empty one for the number of whoever sends.
+            numbers = segments.clean_text(vals["numbers"]).split(",")
+            vals["numbers"] = ",".join(n.strip() for n in numbers if n.strip())
         return vals
 
     # ------------------------------------------------------------------
@@ -153,6 +157,14 @@ class SmsComposer(models.TransientModel):
             if not (composer.body or "").strip():
                 raise UserError(
                     self.env._("The message is empty: write the text to send.")
+                )
+            if composer.composition_mode == "numbers" and not (
+                composer.sanitized_numbers
+                or composer.recipient_single_number_itf
+                or composer.recipient_single_number
+            ):
+                raise UserError(
+                    self.env._("There is no number: enter at least one to text.")
                 )
             scheduled_at = composer.sms_gateway_scheduled_at
             expires_at = composer.sms_gateway_expires_at

@@ -55,6 +55,12 @@ test("the counter follows the text and drops core's price link", async () => {
     }
 });
 
+test("the counter follows each key", async () => {
+    await mountLetter();
+    await contains(".o_field_widget[name=body] textarea").fill("!", {confirm: false});
+    expect(".o_sms_count").toHaveText("6 / 160 characters · 1 SMS (GSM-7)");
+});
+
 test("the counter names each character that forces Unicode", async () => {
     await mountLetter(2);
     expect(".o_sms_count").toHaveText(

@@ -10,6 +10,7 @@ import {
 import {SmsWidget} from "@sms/components/sms_widget/fields_sms_widget";
 import {_t} from "@web/core/l10n/translation";
 import {patch} from "@web/core/utils/patch";
+import {useState} from "@odoo/owl";
 
 /** Characters named before the list is cut. */
 const MAX_NAMED_CHARS = 5;
@@ -53,19 +54,48 @@ export function nameUnsupportedChars(text) {
  * are applied before this patch or after it.
  */
 patch(SmsWidget.prototype, {
+    setup() {
+        super.setup(...arguments);
+        this.smsGatewayTyping = useState({text: null});
+    },
+    /**
+     * The record learns of the text when the field is left: count what is typed.
+     *
+     * @param {InputEvent} ev
+     */
+    onSmsGatewayInput(ev) {
+        this.smsGatewayTyping.text = ev.target.value;
+    },
+    /**
+     * @override
+     */
+    async onBlur() {
+        await super.onBlur(...arguments);
+        this.smsGatewayTyping.text = null;
+    },
+    /**
+     * @returns {string} the text as it is in the field
+     */
+    get smsGatewayValue() {
+        return (
+            this.smsGatewayTyping.text ?? (this.props.record.data[this.props.name] || "")
+        );
+    },
     /**
      * @returns {string} the text to send, without what `nbrChar` adds to it
      */
     get smsGatewayContent() {
-        const value = this.props.record.data[this.props.name] || "";
-        return cleanText(this._getValueForSmsCounts(value));
+        return cleanText(this._getValueForSmsCounts(this.smsGatewayValue));
     },
     /**
      * @returns {string} the text to count, with what other addons append
      */
     get smsGatewayText() {
         const content = this.smsGatewayContent;
-        const extra = Math.max(0, this.nbrChar - countSegments(content).units);
+        // Core counts what the record has, not what is being typed.
+        const value = this.props.record.data[this.props.name] || "";
+        const known = countSegments(cleanText(this._getValueForSmsCounts(value)));
+        const extra = Math.max(0, this.nbrChar - known.units);
         // What mass_mailing_sms appends is known to the letter; of any other
         // addition only the length is.
         const appended = this.linkReplacementsPlaceholders?.unsubscribe || "";

@@ -1,0 +1,116 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""What a newcomer does first, in a real browser on an empty database."""
+
+import os
+import re
+
+import pytest
+from conftest import log_folder
+from playwright.sync_api import expect, sync_playwright
+from support import Database, OdooServer, browser_path
+
+# Bounds how long the browser looks for something; it never waits for nothing.
+EXPECT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def empty_odoo(tmp_path_factory):
+    """Give a running Odoo whose database has nothing but Odoo's web client."""
+    database = Database(f"sgh_empty_{os.getpid()}")
+    database.create(["web"])
+    server = OdooServer(database, log_folder(tmp_path_factory) / "newcomer.log")
+    yield server.start()
+    server.stop()
+    database.drop()
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Give a page of headless Chromium; errors of the console fail the test."""
+    expect.set_options(timeout=EXPECT_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(),
+            args=["--no-sandbox", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1366, "height": 900})
+        page.set_default_timeout(EXPECT_MS)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        page.screenshot(path=os.path.join(screenshot_folder(tmp_path), "last.png"))
+        browser.close()
+        assert not errors
+
+
+def screenshot_folder(tmp_path):
+    """Return where screenshots go: SGH_SCREENSHOTS, to look at them afterwards."""
+    folder = os.environ.get("SGH_SCREENSHOTS") or str(tmp_path)
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def test_newcomer_installs_texts_and_is_answered(empty_odoo, page, tmp_path):
+    """From the empty Apps screen to a delivered and answered text, without a reload."""
+
+    def shoot(name):
+        page.screenshot(path=os.path.join(screenshot_folder(tmp_path), f"{name}.png"))
+
+    page.goto(f"{empty_odoo.url}/web/login")
+    page.fill("input[name=login]", "admin")
+    page.fill("input[name=password]", "admin")
+    page.click("button[type=submit]")
+    page.wait_for_selector(".o_web_client")
+
+    # Apps: found by name, with an icon and a page of its own
+    page.goto(f"{empty_odoo.url}/odoo/apps")
+    page.fill(".o_searchview_input", "SMS Gateway Hub")
+    page.keyboard.press("Enter")
+    card = page.locator(".o_kanban_record", has_text="SMS Gateway Hub").first
+    expect(card).to_be_visible()
+    icon = card.locator("img").first
+    expect(icon).to_have_attribute("src", re.compile("sms_gateway_hub"))
+    assert icon.evaluate("image => image.complete && image.naturalWidth > 0")
+    shoot("1-apps")
+    card.locator(".o_dropdown_kanban button, button.dropdown-toggle").first.click()
+    page.get_by_text("Module Info").click()
+    expect(page.locator(".o_form_view")).to_contain_text("SMS Gateway Hub")
+    frame = page.locator(".o_form_view iframe, .o_form_view .oe_module_desc").first
+    expect(frame).to_be_visible()
+    shoot("2-page")
+    page.go_back()
+    card.get_by_role("button", name="Activate").click()
+    # Odoo reloads its client with the new apps; mail's systray is one of them.
+    page.wait_for_selector(".o_menu_systray .fa-comments")
+    page.click(".o_navbar_apps_menu button")
+    expect(page.locator(".o_app[data-menu-xmlid^='sms_gateway_hub.']")).to_be_visible()
+
+    # A contact
+    page.goto(f"{empty_odoo.url}/odoo/contacts/new")
+    page.fill(".o_field_widget[name=name] input, .o_field_widget[name=name] textarea", "Ann Newcomer")
+    page.locator(".o_field_widget[name=phone] input").first.fill("+1 202-555-0143")
+    page.keyboard.press("Tab")
+    page.click(".o_form_button_save")
+    page.evaluate("window.sameDocument = true")
+
+    # A text
+    page.click("button[name=action_sms_gateway_compose]")
+    dialog = page.locator(".modal")
+    dialog.locator(".o_field_widget[name=body] textarea").first.fill(
+        "Hello Ann, are you coming on Friday?"
+    )
+    expect(dialog).to_contain_text("1 SMS (GSM-7)")
+    shoot("3-composer")
+    dialog.get_by_role("button", name="Send", exact=True).locator("visible=true").click()
+
+    # What became of it, and the answer
+    chatter = page.locator(".o-mail-Chatter")
+    sent = chatter.locator(".o-mail-Message", has_text="are you coming on Friday")
+    expect(sent).to_contain_text("Delivered")
+    expect(sent).to_contain_text(re.compile("SB-[0-9A-F]+"))
+    expect(sent).to_contain_text("1 credit")
+    expect(sent).to_contain_text(re.compile(r"\d{1,2}:\d{2}"))
+    expect(chatter).to_contain_text("Thank you, I got your text.")
+    assert page.evaluate("window.sameDocument === true"), "the page was reloaded"
+    shoot("4-answered")
