@@ -1,7 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from odoo import models
 from odoo.http import request
@@ -20,7 +20,9 @@ class IrHttp(models.AbstractModel):
         if isinstance(getattr(endpoint, "__self__", None), SmsGatewayWebhook):
             try:
                 request.httprequest.get_data(cache=True)
-            except RequestEntityTooLarge as error:
-                # Werkzeug's own answer would be HTML.
-                error.response = endpoint.__self__._answer(413)
+                # Dispatching would parse a form next, and fail in HTML.
+                request.get_http_params()
+            except HTTPException as error:
+                # Too large, or not what it announced. Werkzeug would answer in HTML.
+                error.response = endpoint.__self__._answer(error.code)
                 raise

@@ -10,7 +10,7 @@ from odoo.tools import SQL
 
 from .. import const
 from ..tools import segments
-from ..tools.gateway_data import DeliveryReport, InboundMessage
+from ..tools.gateway_data import DeliveryReport, InboundMessage, to_cost
 from ..tools.transaction import in_new_transaction
 
 _logger = logging.getLogger(__name__)
@@ -163,8 +163,10 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _event_columns(self, item):
+        # Providers' JSON brings numbers for ids, and worse: nothing of it may keep the
+        # event from being stored.
         def clean(value, limit=256):
-            return segments.clean_text(value)[:limit] if value else None
+            return segments.clean_text(str(value))[:limit] if value else None
 
         if isinstance(item, DeliveryReport):
             return (
@@ -177,7 +179,7 @@ class SmsGatewayEvent(models.Model):
                 item.failure_type,
                 clean(item.provider_code),
                 clean(item.detail),
-                item.cost,
+                to_cost(item.cost),
                 clean(item.cost_unit),
                 None,
                 None,
@@ -200,8 +202,8 @@ class SmsGatewayEvent(models.Model):
                 None,
                 clean(item.number, 64),
                 clean(item.recipient, 64),
-                segments.clean_text(item.body),
-                item.readable,
+                segments.clean_text(str(item.body or "")),
+                bool(item.readable),
                 clean(item.charset, 64),
             )
         raise TypeError(f"Neither a report nor an incoming text: {type(item)}")

@@ -53,7 +53,6 @@ class SenderCase(SmsGatewayCase):
     def setUp(self):
         super().setUp()
         self.server.reset()
-        self.startPatcher(patch.object(const, "READ_TIMEOUT_S", READ_TIMEOUT_S))
 
     def enqueue_many(self, count, **values):
         values.setdefault("uuid", [uuid4().hex for _n in range(count)])
@@ -357,6 +356,7 @@ class TestSenderFaults(SenderCase):
 
     def test_hang_is_unknown(self):
         """F12: a gateway that takes the request and stays silent: unconfirmed."""
+        self.startPatcher(patch.object(const, "READ_TIMEOUT_S", READ_TIMEOUT_S))
         messages = self.enqueue_many(3)
         self.server.script(*[Reply(act="hang")] * 3)
         self.run_sender()

@@ -5,6 +5,7 @@
 Numbers are E.164 with a plus sign, times are naive UTC as everywhere in Odoo.
 """
 
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,18 @@ REPORT_STATES = frozenset({"sent", "delivered", "undelivered", "expired", "unkno
 def _check(condition, message):
     if not condition:
         raise ValueError(message)
+
+
+def to_cost(value):
+    """Return a cost as a finite float, or None for whatever is none.
+
+    :param value: what a provider calls a cost
+    """
+    try:
+        cost = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return cost if math.isfinite(cost) else None
 
 
 def _check_time(value, name):

@@ -4,7 +4,6 @@
 
 import heapq
 import logging
-import math
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from ..exceptions import (
     GatewayRejected,
     GatewayThrottled,
 )
-from .gateway_data import SendRequest
+from .gateway_data import SendRequest, to_cost
 from .segments import clean_text
 from .transaction import in_new_transaction
 from .transport import NotSent, redact
@@ -399,7 +398,7 @@ class SenderRun:
             self.resume = True
             # Nothing to look up for a plain success.
             extra["excerpt"] = None
-        cost, cost_unit = self._number(result.cost), self._word(result.cost_unit)
+        cost, cost_unit = to_cost(result.cost), self._word(result.cost_unit)
         cost_company = self.gateway._cost_to_company(cost, cost_unit)
         self._keep(
             row,
@@ -501,10 +500,3 @@ class SenderRun:
 
     def _word(self, value):
         return None if value is None else (self._excerpt(value) or "")[:256]
-
-    def _number(self, value):
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            return None
-        return number if math.isfinite(number) else None
