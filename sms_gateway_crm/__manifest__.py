@@ -5,7 +5,6 @@
     "summary": "Text leads and opportunities, and see their texts",
     "version": "19.0.1.0.0",
     "category": "Sales/CRM",
-    "website": "https://github.com/sms-gateway-hub/sms-gateway-hub",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",
     "depends": ["crm_sms", "sms_gateway_hub"],

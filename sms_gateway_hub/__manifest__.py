@@ -5,7 +5,6 @@
     "summary": "Text contacts from anywhere in Odoo through a gateway of your choice",
     "version": "19.0.1.0.0",
     "category": "Marketing/SMS",
-    "website": "https://github.com/sms-gateway-hub/sms-gateway-hub",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",
     "application": True,
@@ -35,5 +34,6 @@
             "sms_gateway_hub/static/tests/tours/**/*.js",
         ],
     },
+    "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
 }

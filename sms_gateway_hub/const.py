@@ -142,6 +142,8 @@ GATEWAY_FEATURES = frozenset(
 LEASE_S = 300
 # A job that is called up to ten times in a row must stay far below that limit.
 SENDER_BUDGET_S = 5.0
+# After that, what was claimed and has not begun goes back to the queue.
+SENDER_GRACE_S = 2.0
 CLAIM_MAX = 500
 # More than one claim, so that a full one is told of in one go.
 SYNC_MAX = 1000
@@ -159,7 +161,7 @@ BACKOFF_CAP_S = 3600
 RETRY_AFTER_CAP_S = 3600
 # A message that could not be handed over for so long is given up, in hours.
 GIVE_UP_AFTER_H = 24
-# Consecutive requests that did not reach the gateway before it is paused.
+# Requests in a row without an answer about their messages before a gateway is paused.
 CIRCUIT_FAILURES = 5
 PAUSE_CIRCUIT_S = 60
 PAUSE_ACCOUNT_S = 900

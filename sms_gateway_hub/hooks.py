@@ -2,6 +2,20 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 
+def post_init_hook(env):
+    """Keep the sandbox off where people are texted already.
+
+    In a new database it serves at once, so that a newcomer sees a text go out. In one
+    that texts real people it would take their texts and reach nobody.
+    """
+    module = env["ir.module.module"].search([("name", "=", "sms_gateway_hub")])
+    texted = env["mail.notification"].search_count(
+        [("notification_type", "=", "sms")], limit=1
+    ) or env["sms.sms"].search_count([], limit=1)
+    if texted and not module.demo:
+        env.ref("sms_gateway_hub.sms_gateway_sandbox").state = "disabled"
+
+
 def uninstall_hook(env):
     """Give core's menu entry back and end the senders."""
     action = env.ref(

@@ -34,6 +34,15 @@ def age_leases(database):
     )
 
 
+def make_due(database, like):
+    """Let the wait until the next try be over."""
+    database.rows(
+        "UPDATE sms_gateway_message SET due_at = now() AT TIME ZONE 'UTC' "
+        "WHERE body LIKE %s AND state = 'queued'",
+        like,
+    )
+
+
 def restart(odoo):
     odoo.kill()
     age_leases(odoo.database)
@@ -216,12 +225,48 @@ def test_f11_throttling_slows_the_whole_gateway(odoo, database, gateway):
         "SELECT DISTINCT attempts FROM sms_gateway_message "
         "WHERE body LIKE 'F11%%' AND state = 'queued'"
     ) == [(0,)]
+    make_due(database, "F11%")
     odoo.call("sms.gateway", "action_resume", [gateway_id])
     wait_for(settled(database, "F11%", 10), what="the rest")
     assert database.states("F11%") == {"sent": 10}
     # The throttled request was refused; every text was accepted exactly once.
     assert sum(gateway.texts.values()) == 11
     assert len(gateway.texts) == 10
+
+
+def test_f11_a_message_that_is_always_throttled(odoo, database, gateway):
+    """F11: one message that is throttled again and again does not hold up the others."""
+    gateway.behave = lambda number, messages: (
+        (429, {"Retry-After": "3600"}, b"") if "WEDGE" in messages[0]["text"] else None
+    )
+    gateway_id = odoo.make_gateway(gateway, parallel_requests=1)
+    odoo.text(odoo.make_contacts(1), "F11 WEDGE")
+    wait_for(lambda: len(gateway.received) == 1, what="the first try")
+    odoo.text(odoo.make_contacts(1), "F11 free")
+    wait_for(
+        lambda: database.states("F11 WEDGE") == {"queued": 1}, what="the release"
+    )
+    odoo.call("sms.gateway", "action_resume", [gateway_id])
+    wait_for(settled(database, "F11 free", 1), what="the other text")
+    assert database.states("F11 free") == {"sent": 1}
+
+
+def test_a_gateway_without_usable_answers_is_paused(odoo, database, gateway):
+    """A gateway that answers 502 to everything is paused before the queue is spent."""
+    gateway.behave = lambda number, messages: (502, {}, b"<html>Bad gateway</html>")
+    gateway_id = odoo.make_gateway(gateway, parallel_requests=2)
+    odoo.text(odoo.make_contacts(60), "Outage {{ object.id }}")
+    wait_for(
+        lambda: database.rows(
+            "SELECT 1 FROM sms_gateway WHERE id = %s AND paused_until IS NOT NULL",
+            gateway_id,
+        ),
+        what="the pause",
+    )
+    wait_for(lambda: not database.states("Outage%").get("sending"), what="the release")
+    states = database.states("Outage%")
+    assert states["unconfirmed"] == len(gateway.received) <= 5 + 2
+    assert states["queued"] == 60 - states["unconfirmed"]
 
 
 def test_f12_no_connection_is_tried_again(odoo, database, gateway):
@@ -240,10 +285,7 @@ def test_f12_no_connection_is_tried_again(odoo, database, gateway):
     )
     assert database.states("F12%") == {"queued": 3}
     gateway._serve(port)
-    database.rows(
-        "UPDATE sms_gateway_message SET due_at = now() AT TIME ZONE 'UTC' "
-        "WHERE body LIKE 'F12%%'"
-    )
+    make_due(database, "F12%")
     odoo.call("sms.gateway", "action_resume", [gateway_id])
     wait_for(settled(database, "F12%", 3), what="the second try")
     assert database.states("F12%") == {"sent": 3}

@@ -10,11 +10,19 @@ class MailMessage(models.Model):
     _inherit = "mail.message"
 
     sms_gateway_message_ids = fields.One2many(
-        "sms.gateway.message", "mail_message_id", "SMS", readonly=True
+        "sms.gateway.message",
+        "mail_message_id",
+        "SMS",
+        readonly=True,
+        groups="sms_gateway_hub.group_user",
     )
 
     def _to_store_defaults(self, target):
-        return super()._to_store_defaults(target) + [self._sms_gateway_to_store()]
+        fields_list = super()._to_store_defaults(target)
+        if target.is_internal(self.env):
+            # Numbers and costs are nothing for the portal's chatter.
+            fields_list = fields_list + [self._sms_gateway_to_store()]
+        return fields_list
 
     def _sms_gateway_to_store(self):
         """Return the store field of what the chatter shows under an SMS.

@@ -8,10 +8,16 @@ class ResPartner(models.Model):
     _inherit = "res.partner"
 
     sms_gateway_message_ids = fields.One2many(
-        "sms.gateway.message", "partner_id", "SMS", readonly=True
+        "sms.gateway.message",
+        "partner_id",
+        "SMS",
+        readonly=True,
+        groups="sms_gateway_hub.group_user",
     )
     sms_gateway_message_count = fields.Integer(
-        "SMS count", compute="_compute_sms_gateway_message_count"
+        "SMS count",
+        compute="_compute_sms_gateway_message_count",
+        groups="sms_gateway_hub.group_user",
     )
 
     def _compute_sms_gateway_message_count(self):

@@ -14,6 +14,7 @@ from odoo.tools.urls import urljoin
 from .. import const
 from ..exceptions import GatewayError
 from ..tools import webhook
+from ..tools.transaction import in_new_transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -325,8 +326,8 @@ class SmsGateway(models.Model):
     def create(self, vals_list):
         gateways = super().create(vals_list)
         for gateway in gateways.sudo():
-            gateway.cron_id = self.env["ir.cron"].sudo().create(
-                gateway._prepare_cron_values()
+            gateway.cron_id = (
+                self.env["ir.cron"].sudo().create(gateway._prepare_cron_values())
             )
         return gateways
 
@@ -340,8 +341,10 @@ class SmsGateway(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):
-        if self.env["sms.gateway.message"].sudo().search_count(
-            [("gateway_id", "in", self.ids)], limit=1
+        if (
+            self.env["sms.gateway.message"]
+            .sudo()
+            .search_count([("gateway_id", "in", self.ids)], limit=1)
         ):
             raise UserError(
                 self.env._(
@@ -512,7 +515,7 @@ class SmsGateway(models.Model):
     def _alert_responsible(self, reason):
         user = self.responsible_user_id or self.env.ref("base.user_admin")
         self.activity_schedule(
-            "mail.mail_activity_data_warning",
+            "sms_gateway_hub.mail_activity_type_paused",
             user_id=user.id,
             summary=self.env._("Gateway “%s” is paused", self.name),
             note=self.env._(
@@ -528,35 +531,51 @@ class SmsGateway(models.Model):
         self.write(
             {"paused_until": False, "pause_reason": False, "failures_in_a_row": 0}
         )
-        self.activity_unlink(["mail.mail_activity_data_warning"])
+        self.activity_unlink(["sms_gateway_hub.mail_activity_type_paused"])
 
     @api.model
     def _cron_settle(self):
         """Ask gateways that can tell what became of unconfirmed messages."""
-        messages = self.env["sms.gateway.message"].sudo()
-        events = self.env["sms.gateway.event"].sudo()
         for gateway in self.search([("state", "!=", "disabled")]):
             adapter = gateway._get_adapter()
             if gateway._is_neutralized() or "lookup" not in adapter._get_features(
                 gateway
             ):
                 continue
-            unconfirmed = messages.search(
-                [("gateway_id", "=", gateway.id), ("state", "=", "unconfirmed")],
+            try:
+                gateway._settle_unconfirmed()
+            except GatewayError as error:
+                _logger.info("SMS gateway %s: no look-up: %s", gateway.id, error)
+            except Exception:
+                # One gateway's trouble is not the others'.
+                _logger.exception("SMS gateway %s: the look-up failed", gateway.id)
+
+    def _settle_unconfirmed(self):
+        """Look up unconfirmed messages and store what the gateway says, at once."""
+        self.ensure_one()
+        unconfirmed = (
+            self.env["sms.gateway.message"]
+            .sudo()
+            .search(
+                [("gateway_id", "=", self.id), ("state", "=", "unconfirmed")],
                 limit=const.CLAIM_MAX,
                 order="state_at",
             )
-            references = [
-                (message.uuid, message.external_ref or None) for message in unconfirmed
-            ]
-            try:
-                reports = adapter._fetch_status(gateway, references)
-            except GatewayError as error:
-                _logger.info("SMS gateway %s: no look-up: %s", gateway.id, error)
-                continue
-            if reports:
-                events._store(gateway, reports)
+        )
+        references = [
+            (message.uuid, message.external_ref or None) for message in unconfirmed
+        ]
+        reports = (
+            self._get_adapter()._fetch_status(self, references) if references else []
+        )
+
+        def store(env):
+            events = env["sms.gateway.event"]
+            if events._store(env["sms.gateway"].browse(self.id), reports):
                 events._trigger_apply()
+
+        if reports:
+            in_new_transaction(self.env, store)
 
     # ------------------------------------------------------------------
     # Actions

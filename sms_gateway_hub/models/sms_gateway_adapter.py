@@ -29,9 +29,7 @@ class SmsGatewayAdapter(models.AbstractModel):
         :param list messages: OutgoingMessage
         :return: list of SendRequest
         """
-        raise NotImplementedError(
-            f"{self._name} must define _prepare_send_requests()"
-        )
+        raise NotImplementedError(f"{self._name} must define _prepare_send_requests()")
 
     def _get_transport(self, gateway):
         """Return what moves the requests; see ``tools/transport.py``."""
@@ -103,9 +101,7 @@ class SmsGatewayAdapter(models.AbstractModel):
 
     def _test_connection(self, gateway):
         """Return a sentence for the administrator, or raise UserError with one."""
-        raise UserError(
-            self.env._("This kind of gateway has no connection test.")
-        )
+        raise UserError(self.env._("This kind of gateway has no connection test."))
 
     def _fetch_balance(self, gateway):
         """Return (amount, unit) of the account.

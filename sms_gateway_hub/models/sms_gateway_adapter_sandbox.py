@@ -124,8 +124,10 @@ class SmsGatewayAdapterSandbox(models.AbstractModel):
                 else None,
             )
             events._store(gateway, [report], due_in_s=delay_s)
-        # Mass texts get no answers: thousands of them would help nobody.
-        if rule.reply and message.priority != PRIORITY_LOW:
+        # Nobody answers what did not arrive. Nor are mass texts answered: thousands of
+        # them would help nobody.
+        arrives = outcome in ("delivered", "accepted")
+        if rule.reply and arrives and message.priority != PRIORITY_LOW:
             reply_in_s = delay_s + 2
             answer = InboundMessage(
                 event_key=webhook.event_key("reply", reference),

@@ -6,6 +6,8 @@ import time
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from .. import const
@@ -107,6 +109,14 @@ class SmsGatewayEvent(models.Model):
         labels = dict(states._description_selection(self.env))
         for event in self:
             event.report_label = labels.get(event.report_state, event.report_state)
+
+    def write(self, vals):
+        """What came in is a record: people may replay it, not rewrite it."""
+        if not self.env.su:
+            raise AccessError(
+                self.env._("An event is a record: it cannot be rewritten.")
+            )
+        return super().write(vals)
 
     # ------------------------------------------------------------------
     # Store
@@ -292,8 +302,28 @@ class SmsGatewayEvent(models.Model):
         )
         events = events.try_lock_for_update().sorted("id")
         self._apply_inbound(events.filtered(lambda event: event.kind == "inbound"))
-        self._apply_reports(events.filtered(lambda event: event.kind == "report"))
+        reports = events.filtered(lambda event: event.kind == "report")
+        try:
+            with self.env.cr.savepoint():
+                self._apply_reports(reports)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            _logger.exception("%s reports could not be applied at once", len(reports))
+            self._apply_one_by_one(reports)
         return len(events)
+
+    def _apply_one_by_one(self, reports):
+        """Apply reports singly, so that one poisoned report holds up no other."""
+        for report in reports:
+            try:
+                with self.env.cr.savepoint():
+                    self._apply_reports(report)
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                raise
+            except Exception:
+                _logger.exception("Event %s could not be applied", report.id)
+                report._park()
 
     @api.model
     def _apply_inbound(self, events):
@@ -301,10 +331,10 @@ class SmsGatewayEvent(models.Model):
         for event in events:
             try:
                 with self.env.cr.savepoint():
-                    message = messages._receive(
-                        event.gateway_id, event._to_inbound()
-                    )
+                    message = messages._receive(event.gateway_id, event._to_inbound())
                     event.write({"state": "applied", "message_id": message.id})
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                raise
             except Exception:
                 # One poisoned text must not hold up the others, nor be lost.
                 _logger.exception("Event %s could not be applied", event.id)
@@ -413,6 +443,7 @@ class SmsGatewayEvent(models.Model):
                 values.update(state=row["state"], state_at=row["at"], to_sync=True)
                 if row["state"] == "delivered":
                     values["delivered_at"] = row["at"]
+                    values["sent_at"] = message.sent_at or message.request_at
                     values["failure_type"] = values["failure_reason"] = False
                 elif row["state"] == "sent":
                     values["sent_at"] = row["at"]
@@ -441,9 +472,7 @@ class SmsGatewayEvent(models.Model):
                 {
                     "tries": event.tries + 1,
                     "next_try_at": now + timedelta(seconds=gap_s),
-                    "state": "pending"
-                    if age_s < const.EVENT_LIFETIME_S
-                    else "orphan",
+                    "state": "pending" if age_s < const.EVENT_LIFETIME_S else "orphan",
                 }
             )
 

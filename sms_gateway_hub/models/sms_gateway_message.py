@@ -102,9 +102,7 @@ class SmsGatewayMessage(models.Model):
         ondelete="set null",
     )
     body = fields.Text("Text", readonly=True)
-    encoding = fields.Selection(
-        [("gsm7", "GSM-7"), ("ucs2", "Unicode")], readonly=True
-    )
+    encoding = fields.Selection([("gsm7", "GSM-7"), ("ucs2", "Unicode")], readonly=True)
     segments = fields.Integer(
         "SMS parts",
         readonly=True,
@@ -173,7 +171,14 @@ class SmsGatewayMessage(models.Model):
     create_date = fields.Datetime("Date", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True, index=True)
     resend_of_id = fields.Many2one(
-        "sms.gateway.message", "Sent again for", readonly=True, copy=False
+        "sms.gateway.message",
+        "Sent again for",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+    )
+    resend_ids = fields.One2many(
+        "sms.gateway.message", "resend_of_id", "Sent again as", readonly=True
     )
     cost_text = fields.Char("Cost and unit", compute="_compute_cost_text")
     failure_text = fields.Char("Reason in words", compute="_compute_failure_text")
@@ -262,6 +267,7 @@ class SmsGatewayMessage(models.Model):
     def write(self, vals):
         """Users may change the plan of a text that still waits, and nothing else."""
         if not self.env.su:
+            self._check_may_act()
             forbidden = set(vals) - {"scheduled_at", "expires_at", "priority"}
             if forbidden:
                 raise AccessError(
@@ -301,9 +307,7 @@ class SmsGatewayMessage(models.Model):
             until = vals.get("expires_at", message.expires_at)
             if at and until and to_datetime(until) <= to_datetime(at):
                 raise UserError(
-                    self.env._(
-                        "“Send not after” must be later than “Send not before”."
-                    )
+                    self.env._("“Send not after” must be later than “Send not before”.")
                 )
         return vals
 
@@ -366,9 +370,11 @@ class SmsGatewayMessage(models.Model):
                 )
             prepared.append(vals)
         messages = self.sudo().create(prepared)
-        for gateway, queued in messages.filtered(
-            lambda message: message.state == "queued"
-        ).grouped("gateway_id").items():
+        for gateway, queued in (
+            messages.filtered(lambda message: message.state == "queued")
+            .grouped("gateway_id")
+            .items()
+        ):
             gateway._trigger_sender(min(queued.mapped("due_at")))
         return messages
 
@@ -822,13 +828,13 @@ class SmsGatewayMessage(models.Model):
                 **values,
             }
         )
-        if moved:
-            self.env["sms.gateway.event"]._trigger_apply()
+        self.env.flush_all()
+        self._sync()
         return moved
 
     def action_cancel(self):
         """Cancel messages that still wait in the hub."""
-        self.check_access("write")
+        self._check_may_act()
         # Of what is under way nobody knows yet whether it has left.
         queued = self.sudo().filtered(lambda message: message.state == "queued")
         canceled = queued._set_state(
@@ -841,7 +847,10 @@ class SmsGatewayMessage(models.Model):
                 self.env._("Only queued messages can be cancelled: these have left.")
             )
         return self._notify_user(
-            self.env._("%s message(s) cancelled.", len(canceled)), "success"
+            self.env._("The text is cancelled.")
+            if len(canceled) == 1
+            else self.env._("%s texts are cancelled.", len(canceled)),
+            "success",
         )
 
     def action_send_again(self):
@@ -849,17 +858,30 @@ class SmsGatewayMessage(models.Model):
 
         An unconfirmed one may arrive twice: the button asks before.
         """
-        self.check_access("write")
+        self._check_may_act()
         again = self.filtered(
-            lambda message: message.direction == "outgoing"
-            and message.state
-            in ("failed", "undelivered", "expired", "unconfirmed", "canceled")
+            lambda message: (
+                message.direction == "outgoing"
+                and message.state
+                in ("failed", "undelivered", "expired", "unconfirmed", "canceled")
+            )
+        )
+        # Pressed twice, it must not text twice.
+        again -= (
+            self.sudo()
+            .search(
+                [
+                    ("resend_of_id", "in", again.ids),
+                    ("state", "not in", ("failed", "expired", "canceled")),
+                ]
+            )
+            .resend_of_id
         )
         if not again:
             raise UserError(
                 self.env._(
                     "Only messages that failed, expired, were cancelled or are "
-                    "unconfirmed can be sent again."
+                    "unconfirmed can be sent again, and each only once at a time."
                 )
             )
         messages_sudo = again.sudo()
@@ -867,7 +889,7 @@ class SmsGatewayMessage(models.Model):
             [
                 {
                     "resend_of_id": message.id,
-                    "gateway_id": message.gateway_id.id,
+                    "gateway_id": message._get_gateway_in_service().id,
                     "kind": message.kind,
                     "number": message.number,
                     "partner_id": message.partner_id.id,
@@ -885,8 +907,38 @@ class SmsGatewayMessage(models.Model):
         )
         new.write({"to_sync": True})
         return self._notify_user(
-            self.env._("%s message(s) queued again.", len(new)), "success"
+            self.env._("The text is queued once more, as a new message.")
+            if len(new) == 1
+            else self.env._(
+                "%s texts are queued once more, as new messages.", len(new)
+            ),
+            "success",
         )
+
+    def _check_may_act(self):
+        """Let users act on their own texts, and managers on all that they see.
+
+        :raise AccessError: the text is somebody else's
+        """
+        self.check_access("write")
+        if self.env.user.has_group("sms_gateway_hub.group_manager"):
+            return
+        if any(message.author_id != self.env.user for message in self):
+            raise AccessError(
+                self.env._("This is not your text: ask a manager of SMS gateways.")
+            )
+
+    def _get_gateway_in_service(self):
+        """Return the message's gateway, or the one that serves in its place."""
+        gateway = self.gateway_id
+        if gateway.active and gateway.state != "disabled":
+            return gateway
+        in_service = self.env["sms.gateway"]._find(self.company_id)
+        if not in_service:
+            raise UserError(
+                self.env._("No gateway is in service: enable one, then send again.")
+            )
+        return in_service
 
     def action_open_document(self):
         """Open the document that the text belongs to, else its contact."""
@@ -976,9 +1028,7 @@ class SmsGatewayMessage(models.Model):
             message_type="sms",
         )
         self.mail_message_id = mail_message
-        self._notify_screens(
-            mail_message.ids, [("res.partner", self.partner_id.id)]
-        )
+        self._notify_screens(mail_message.ids, [("res.partner", self.partner_id.id)])
 
     @api.model
     def _find_contact(self, gateway, number):

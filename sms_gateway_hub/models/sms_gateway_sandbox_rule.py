@@ -16,9 +16,7 @@ class SmsGatewaySandboxRule(models.Model):
     number_suffix = fields.Char(
         "Number ends with", help="Digits at the end of the number. Empty: any number."
     )
-    text_contains = fields.Char(
-        help="Words in the text, case aside. Empty: any text."
-    )
+    text_contains = fields.Char(help="Words in the text, case aside. Empty: any text.")
     outcome = fields.Selection(
         [
             ("delivered", "Delivered"),

@@ -3,7 +3,7 @@
 
 from collections import defaultdict
 
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import plaintext2html
 
 from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
@@ -37,8 +37,8 @@ _CORE_ANSWERS = {
 class SmsSms(models.Model):
     """Core's SMS: only the way into the outbox.
 
-    The options beside the text travel in the context key ``sms_gateway_options``, because
-    core builds these rows in several places that pass nothing else on.
+    The options beside the text travel in the context key ``sms_gateway_options``,
+    because core builds these rows in several places that pass nothing else on.
     """
 
     _inherit = "sms.sms"
@@ -55,11 +55,7 @@ class SmsSms(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        options = self.env.context.get("sms_gateway_options") or {}
-        defaults = {
-            "sms_gateway_author_id": self.env.uid,
-            **{name: options[name] for name in _OPTION_FIELDS if options.get(name)},
-        }
+        defaults = self._sms_gateway_get_options()
         cleaned = []
         for vals in vals_list:
             vals = {**defaults, **vals}
@@ -70,6 +66,25 @@ class SmsSms(models.Model):
                     vals[name] = segments.clean_text(vals[name])
             cleaned.append(vals)
         return super().create(cleaned)
+
+    @api.model
+    def _sms_gateway_get_options(self):
+        """Read the options of the context, which a client may have written.
+
+        :return: dict of values for new rows
+        :raise AccessError: a gateway is asked for that the user may not use
+        """
+        options = self.env.context.get("sms_gateway_options") or {}
+        options = {name: options[name] for name in _OPTION_FIELDS if options.get(name)}
+        if self.env.uid != SUPERUSER_ID:
+            # Core creates these rows with sudo: that is no right to more.
+            options["sms_gateway_author_id"] = self.env.uid
+            if gateway_id := options.get("sms_gateway_id"):
+                user = self.env.user
+                self.env["sms.gateway"].with_user(user).browse(gateway_id).check_access(
+                    "read"
+                )
+        return {"sms_gateway_author_id": self.env.uid, **options}
 
     # ------------------------------------------------------------------
     # Routing

@@ -105,6 +105,7 @@ class TestSenderFaults(SenderCase):
         self.run_sender()
         self.assertFalse(self.reached, "it sent while it should rest")
         self.gateway.throttled_until = False
+        self.force(messages, due_at=messages[0].create_date)
         self.server.script(*[ACCEPTED] * 5)
         self.run_sender()
         self.assertEqual(self.states(messages), {"sent": 10})

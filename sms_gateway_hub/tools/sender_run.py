@@ -63,7 +63,9 @@ class SenderRun:
         self.stop = None  # GatewayError that ends the run
         self.resume = False
         self.unhealthy = False
-        self.not_reached = 0
+        # Requests in a row that did not end with an answer about their messages.
+        self.troubles = 0
+        self.trouble = ""
         self.counter = 0
         self.totals = {}
 
@@ -204,10 +206,10 @@ class SenderRun:
             gateway._throttle(error.detail, error.retry_after_s)
         elif isinstance(error, GatewayAccountError):
             gateway._pause(error.detail, const.PAUSE_ACCOUNT_S)
-        elif self.not_reached:
-            gateway.failures_in_a_row += self.not_reached
+        elif self.troubles:
+            gateway.failures_in_a_row += self.troubles
             if gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:
-                gateway._pause(self.last_not_reached, const.PAUSE_CIRCUIT_S)
+                gateway._pause(self.trouble, const.PAUSE_CIRCUIT_S)
         if not self._may_send(gateway):
             # Pausing and throttling have planned the next run.
             return
@@ -226,6 +228,8 @@ class SenderRun:
             if self._wants_more():
                 self._refill()
             self._submit_due()
+            if time.monotonic() > self.end + const.SENDER_GRACE_S:
+                self._yield()
             under_way = self.transport.pending or self.waiting
             if not under_way:
                 self._record()
@@ -254,6 +258,14 @@ class SenderRun:
             and self.transport.pending + len(self.waiting)
             < 2 * self.transport.parallel
         )
+
+    def _yield(self):
+        """Give back what has not begun: a slow gateway must not outlast the job."""
+        self.transport.take_back()
+        while self.waiting:
+            for message in heapq.heappop(self.waiting)[2].messages:
+                self._put_back(self.rows.pop(message.uuid))
+        self.exhausted = self.exhausted and not self.transport.pending
 
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
@@ -303,12 +315,13 @@ class SenderRun:
             for message in outgoing:
                 self._put_back(self.rows.pop(message.uuid))
             return []
-        except Exception:
+        except Exception as error:
+            # Not its words: they may hold a number or a text.
             _logger.info(
-                "SMS gateway %s: a batch of %s could not be built, message by message",
+                "SMS gateway %s: a batch of %s could not be built at once: %s",
                 self.gateway_id,
                 len(outgoing),
-                exc_info=True,
+                type(error).__name__,
             )
         requests = []
         for message in outgoing:
@@ -392,10 +405,11 @@ class SenderRun:
         extra["provider_code"] = self._word(result.provider_code)
         detail = self._excerpt(result.detail)
         if result.state == "retry":
-            self._apply_error(row, GatewayNotReached(detail or ""), extra)
+            self._try_later(row, detail, extra)
             return
+        if result.state in ("sent", "failed"):
+            self._answered()
         if result.state == "sent":
-            self.resume = True
             # Nothing to look up for a plain success.
             extra["excerpt"] = None
         cost, cost_unit = to_cost(result.cost), self._word(result.cost_unit)
@@ -421,11 +435,13 @@ class SenderRun:
         detail = self._excerpt(error.detail)
         if isinstance(error, GatewayThrottled | GatewayAccountError):
             self._halt(error)
-            self._put_back(row)
+            # A message that is throttled again and again must not block the others.
+            self._put_back(row, retry_in_s=getattr(error, "retry_after_s", 0.0))
         elif isinstance(error, GatewayNotReached):
-            self._not_reached(row, detail, extra)
+            self._in_trouble(detail or "The gateway could not be reached")
+            self._try_later(row, detail, extra)
         elif isinstance(error, GatewayRejected):
-            self.resume = True
+            self._answered()
             self._keep(
                 row,
                 "failed",
@@ -434,6 +450,7 @@ class SenderRun:
                 **extra,
             )
         else:
+            self._in_trouble(detail or "The gateway gives no usable answer")
             self._keep(
                 row,
                 "unconfirmed",
@@ -442,11 +459,20 @@ class SenderRun:
                 **extra,
             )
 
-    def _not_reached(self, row, detail, extra):
-        self.not_reached += 1
-        self.last_not_reached = detail or "The gateway could not be reached"
-        if self.not_reached >= const.CIRCUIT_FAILURES:
-            self._halt(GatewayNotReached(self.last_not_reached))
+    def _answered(self):
+        """The gateway spoke about a message: it is in service."""
+        self.resume = True
+        self.troubles = 0
+
+    def _in_trouble(self, reason):
+        """Count a request without an answer; several in a row pause the gateway."""
+        self.troubles += 1
+        self.trouble = reason
+        if self.troubles >= const.CIRCUIT_FAILURES:
+            self._halt(GatewayNotReached(reason))
+
+    def _try_later(self, row, detail, extra):
+        """Queue a message that did not leave once more, until it is too old."""
         now = datetime.now(UTC).replace(tzinfo=None)
         age_h = (now - row["since"]).total_seconds() / 3600
         given_up = age_h >= self.gateway.give_up_after_h
@@ -465,8 +491,8 @@ class SenderRun:
             self.stop = error
             self.transport.take_back()
 
-    def _put_back(self, row):
-        self._keep(row, "queued", counts=False, retry_in_s=0.0)
+    def _put_back(self, row, retry_in_s=0.0):
+        self._keep(row, "queued", counts=False, retry_in_s=retry_in_s)
 
     def _set_aside(self, row, error):
         self._keep(

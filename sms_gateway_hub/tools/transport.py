@@ -128,12 +128,6 @@ def redact(text, secrets, *, limit=2000):
     return text[:limit].replace("\x00", "")
 
 
-def mask_number(number):
-    """Return a number fit for a log: country and the last two digits only."""
-    number = number or ""
-    return f"{number[:3]}…{number[-2:]}" if len(number) > 6 else "…"
-
-
 def encode_request(request):
     """Turn a SendRequest into what goes over the wire.
 

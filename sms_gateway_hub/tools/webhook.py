@@ -14,7 +14,10 @@ _MAX_NESTING = 32
 
 
 def _to_bytes(value):
-    return value if isinstance(value, bytes) else (value or "").encode()
+    # JSON can bring half a surrogate pair: a wrong secret, not an error.
+    if isinstance(value, bytes):
+        return value
+    return (value or "").encode("utf-8", "surrogatepass")
 
 
 def token_digest(token):

@@ -159,7 +159,7 @@ test("news of a text change its line, and are asked for once", async () => {
             "broadcast",
             "sms_gateway_hub.update",
             // The second one is not loaded: it is not asked for.
-            {mail_message_ids: [messageId, 987654], threads: []}
+            {mail_message_ids: [messageId, 987654], threads: []},
         );
     }
     await contains(LINE, {text: "SB-1"});

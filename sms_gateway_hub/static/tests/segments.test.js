@@ -37,7 +37,7 @@ test("each row has the encoding, units, segments and room that it names", () => 
                 unitsLeft: row.units_left,
                 segmentSize: row.segment_size,
             },
-            {message: row.name}
+            {message: row.name},
         );
     }
 });

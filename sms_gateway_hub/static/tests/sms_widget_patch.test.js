@@ -64,7 +64,7 @@ test("the counter follows each key", async () => {
 test("the counter names each character that forces Unicode", async () => {
     await mountLetter(2);
     expect(".o_sms_count").toHaveText(
-        "72 / 134 characters · 2 SMS (Unicode: “ş” “😀”)"
+        "72 / 134 characters · 2 SMS (Unicode: “ş” “😀”)",
     );
 });
 
@@ -72,14 +72,14 @@ test("the tooltip tells the room left and why it is small", async () => {
     await mountLetter();
     expect(".o_sms_count span").toHaveAttribute(
         "title",
-        "155 characters left in the current SMS. Each of € ^ { } [ ] ~ \\ | counts as two."
+        "155 characters left in the current SMS. Each of € ^ { } [ ] ~ \\ | counts as two.",
     );
     await contains(".o_field_widget[name=body] textarea").edit("ş {{ object.name }}");
     expect(".o_sms_count span").toHaveAttribute(
         "title",
         "51 characters left in the current SMS. An SMS has room for 70 characters" +
             " instead of 160 because of “ş”. Placeholders count as written here;" +
-            " each text is counted again with its own values when it is sent."
+            " each text is counted again with its own values when it is sent.",
     );
 });
 
@@ -97,11 +97,11 @@ test("what other addons replace and append is counted and explained", async () =
     });
     await mountLetter();
     expect(".o_sms_count").toHaveText(
-        "155 / 160 characters (including opt-out link) · 1 SMS (GSM-7)"
+        "155 / 160 characters (including opt-out link) · 1 SMS (GSM-7)",
     );
     await contains(".o_field_widget[name=body] textarea").edit("Hello, Hello");
     expect(".o_sms_count").toHaveText(
-        "162 / 306 characters (including opt-out link) · 2 SMS (GSM-7)"
+        "162 / 306 characters (including opt-out link) · 2 SMS (GSM-7)",
     );
 });
 

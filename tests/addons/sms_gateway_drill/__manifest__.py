@@ -6,7 +6,6 @@
     "version": "19.0.1.0.0",
     "category": "Hidden",
     "author": "SMS Gateway Hub contributors",
-    "website": "https://github.com/sms-gateway-hub/sms-gateway-hub",
     "license": "LGPL-3",
     "depends": ["sms_gateway_testing"],
     "data": ["security/ir.model.access.csv"],

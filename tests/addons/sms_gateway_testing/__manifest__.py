@@ -5,7 +5,6 @@
     "summary": "A small gateway for tests: shows how little a new one needs",
     "version": "19.0.1.0.0",
     "category": "Hidden",
-    "website": "https://github.com/sms-gateway-hub/sms-gateway-hub",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",
     "depends": ["sms_gateway_hub"],

@@ -42,7 +42,7 @@ patch(Chatter.prototype, {
         if (thread.status === "loading") {
             this.smsGatewayTimeout = browser.setTimeout(
                 () => this.smsGatewayFetch(thread),
-                RETRY_MS
+                RETRY_MS,
             );
             return;
         }

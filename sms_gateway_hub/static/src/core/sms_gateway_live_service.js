@@ -52,7 +52,7 @@ export class SmsGatewayLive {
             const data = await this.orm.silent.call(
                 "sms.gateway.message",
                 "get_chatter_data",
-                [ids.slice(start, start + CHUNK_SIZE)]
+                [ids.slice(start, start + CHUNK_SIZE)],
             );
             this.store.insert(data);
         }

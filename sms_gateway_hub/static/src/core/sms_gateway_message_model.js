@@ -109,7 +109,7 @@ export class SmsGatewayMessage extends Record {
                 return _t("The gateway reports that the text arrived.");
             case "unconfirmed":
                 return _t(
-                    "Nobody knows yet whether this text went out. It is not sent again by itself, so that nobody gets it twice."
+                    "Nobody knows yet whether this text went out. It is not sent again by itself, so that nobody gets it twice.",
                 );
         }
         return this.stateText;

@@ -78,7 +78,8 @@ patch(SmsWidget.prototype, {
      */
     get smsGatewayValue() {
         return (
-            this.smsGatewayTyping.text ?? (this.props.record.data[this.props.name] || "")
+            this.smsGatewayTyping.text ??
+            (this.props.record.data[this.props.name] || "")
         );
     },
     /**
@@ -128,15 +129,15 @@ patch(SmsWidget.prototype, {
             hints.push(
                 _t(
                     "An SMS has room for 70 characters instead of 160 because of %s.",
-                    values.chars
-                )
+                    values.chars,
+                ),
             );
         }
         if (text.includes("{{")) {
             hints.push(
                 _t(
-                    "Placeholders count as written here; each text is counted again with its own values when it is sent."
-                )
+                    "Placeholders count as written here; each text is counted again with its own values when it is sent.",
+                ),
             );
         }
         return {
@@ -144,11 +145,11 @@ patch(SmsWidget.prototype, {
                 count.encoding === ENCODING_GSM7
                     ? _t(
                           "%(used)s / %(room)s characters%(explanation)s · %(segments)s SMS (GSM-7)",
-                          values
+                          values,
                       )
                     : _t(
                           "%(used)s / %(room)s characters%(explanation)s · %(segments)s SMS (Unicode: %(chars)s)",
-                          values
+                          values,
                       ),
             hint: hints.join(" "),
         };
