@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL
+from odoo.tools import SQL, ormcache
 from odoo.tools.urls import urljoin
 
 from .. import const
@@ -19,6 +19,9 @@ from ..tools.transaction import in_new_transaction
 _logger = logging.getLogger(__name__)
 
 _SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})\Z")
+
+# What decides which gateway serves; see ``_find``.
+_ROUTING_FIELDS = frozenset({"state", "active", "company_id", "sequence"})
 
 
 class SmsGateway(models.Model):
@@ -325,6 +328,7 @@ class SmsGateway(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         gateways = super().create(vals_list)
+        self.env.registry.clear_cache()
         for gateway in gateways.sudo():
             gateway.cron_id = (
                 self.env["ir.cron"].sudo().create(gateway._prepare_cron_values())
@@ -333,6 +337,8 @@ class SmsGateway(models.Model):
 
     def write(self, vals):
         res = super().write(vals)
+        if _ROUTING_FIELDS & vals.keys():
+            self.env.registry.clear_cache()
         if "state" in vals or vals.get("active"):
             # What waited while it was off goes out now.
             for gateway in self.filtered(lambda gateway: gateway.state != "disabled"):
@@ -356,6 +362,7 @@ class SmsGateway(models.Model):
     def unlink(self):
         crons = self.sudo().cron_id
         res = super().unlink()
+        self.env.registry.clear_cache()
         crons.unlink()
         return res
 
@@ -390,15 +397,25 @@ class SmsGateway(models.Model):
         :param company: res.company, one
         :return: sms.gateway, at most one
         """
+        return self.sudo().browse(self._find_id(company.id))
+
+    @api.model
+    @ormcache("company_id")
+    def _find_id(self, company_id):
+        """Look the gateway up once, not for every text.
+
+        :param int company_id: id of res.company
+        :return: id of sms.gateway, or None
+        """
         gateways = self.sudo().search(
             [
                 ("state", "in", ("enabled", "test")),
-                ("company_id", "in", [company.id, False]),
+                ("company_id", "in", [company_id, False]),
             ]
         )
         return gateways.sorted(
             lambda gateway: (gateway.state != "enabled", not gateway.company_id)
-        )[:1]
+        )[:1].id
 
     def _get_test_numbers(self):
         self.ensure_one()

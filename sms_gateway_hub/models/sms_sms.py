@@ -59,6 +59,11 @@ class SmsSms(models.Model):
         cleaned = []
         for vals in vals_list:
             vals = {**defaults, **vals}
+            if vals.get("sms_gateway_company_id") and (
+                "record_company_id" in self._fields
+            ):
+                # Core's other provider keeps the company in a field of its own.
+                vals["record_company_id"] = vals["sms_gateway_company_id"]
             for name in ("body", "number"):
                 # PostgreSQL refuses NUL and lone surrogates: one such text would
                 # fail the whole batch.

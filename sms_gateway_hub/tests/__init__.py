@@ -1,4 +1,13 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import test_js
+from . import test_sandbox
+from . import test_security
 from . import test_segments
+from . import test_sender_run
+from . import test_sms_composer
+from . import test_sms_flows
+from . import test_sms_gateway_message
+from . import test_transport
+from . import test_webhook

@@ -30,8 +30,9 @@ class NestedCursor(test_cursor.TestCursor):
         self._check_savepoint()
 
     def commit(self):
-        super().commit()
+        result = super().commit()
         self._check_savepoint()
+        return result
 
 
 class SmsGatewayMixin:
@@ -45,6 +46,11 @@ class SmsGatewayMixin:
         super().setUpClass()
         cls.skip_without_code(cls.gateway_values.get("code", "sandbox"))
         cls.switch_off_gateways()
+        # Demo data has messages too.
+        last_message = cls.env["sms.gateway.message"].search(
+            [], limit=1, order="id desc"
+        )
+        cls.last_message_id = last_message.id or 0
         cls.gateway = cls.make_gateway()
         cls.partner = cls.env["res.partner"].create(
             {
@@ -115,8 +121,10 @@ class SmsGatewayMixin:
         messages.invalidate_recordset()
 
     def messages_of(self, domain=()):
-        """Return all messages that fit, oldest first."""
-        return self.env["sms.gateway.message"].search(list(domain), order="id")
+        """Return all messages of the test that fit, oldest first."""
+        return self.env["sms.gateway.message"].search(
+            [*domain, ("id", ">", self.last_message_id)], order="id"
+        )
 
     # -- The sender ------------------------------------------------------------
 

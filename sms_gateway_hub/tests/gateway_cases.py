@@ -167,8 +167,9 @@ class CasesMixin:
     __test__ = False
 
     def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
+        result = super().__init_subclass__(**kwargs)
         cls.__test__ = cls.__module__ != __name__
+        return result
 
 
 class GatewaySendCases(CasesMixin, SmsGatewayCase):
@@ -619,9 +620,7 @@ class GatewayWebhookCases(CasesMixin, RawHttpMixin, SmsGatewayMixin, HttpCase):
         """A repeat is answered like the first and has no effect of its own."""
         with self.scene("twice"):
             answers = [
-                self.call(
-                    self.callback(body=self.report_body, query=self.report_query)
-                )
+                self.call(self.callback(body=self.report_body, query=self.report_query))
                 for _time in range(2)
             ]
             self.assertEqual([r.status_code for r in answers], [200, 200])

@@ -178,9 +178,9 @@ class ScriptedServer:
             wbufsize = -1
 
             def setup(self):
-                super().setup()
                 with owner._lock:
                     owner.connections += 1
+                return super().setup()
 
             def handle_any(self):
                 owner._handle(self)

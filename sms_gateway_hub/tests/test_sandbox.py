@@ -92,7 +92,9 @@ class TestSandbox(SmsGatewayCase):
         """A sandbox without rules delivers, for nothing."""
         message = self.enqueue()
         self.deliver()
-        self.assertFields(message, {"state": "delivered", "cost": 0, "cost_unit": False})
+        self.assertFields(
+            message, {"state": "delivered", "cost": 0, "cost_unit": False}
+        )
 
     def test_first_rule_that_fits(self):
         """The first rule decides of those whose digits and words fit."""
@@ -174,9 +176,7 @@ class TestSandbox(SmsGatewayCase):
         self.rule(text_contains="refuse", outcome="refused")
         messages = self.enqueue(3, body=["a", "refuse", "b"])
         self.deliver()
-        self.assertEqual(
-            messages.mapped("state"), ["delivered", "failed", "delivered"]
-        )
+        self.assertEqual(messages.mapped("state"), ["delivered", "failed", "delivered"])
 
     def test_data(self):
         """The sandbox that comes with the hub has a rule for each try-out word."""

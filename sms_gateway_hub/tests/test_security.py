@@ -167,7 +167,9 @@ class TestAccess(SecurityMixin, SmsGatewayCase):
                 model = record.with_user(self.stranger)
                 self.assertFalse(model.search([("id", "=", record.id)]))
                 with self.assertRaises(AccessError):
-                    model.read(["id", "create_date"] if record._log_access else ["state"])
+                    model.read(
+                        ["id", "create_date"] if record._log_access else ["state"]
+                    )
                 if MATRIX[record._name]["administrator"] not in ("r", ""):
                     with self.assertRaises(AccessError):
                         model.write({"id": record.id})
@@ -204,8 +206,10 @@ class TestAccess(SecurityMixin, SmsGatewayCase):
     def test_administrator_makes_a_gateway(self):
         """An administrator without system rights makes a gateway that works."""
         user = self.users["administrator"]
-        gateway = self.env["sms.gateway"].with_user(user).create(
-            {"name": "Made by administrator", "code": "testing"}
+        gateway = (
+            self.env["sms.gateway"]
+            .with_user(user)
+            .create({"name": "Made by administrator", "code": "testing"})
         )
         gateway.state = "enabled"
         gateway.action_resume()
@@ -216,7 +220,7 @@ class TestAccess(SecurityMixin, SmsGatewayCase):
             gateway.testing_key = "mine"
 
     def test_portal_and_contacts(self):
-        """What the hub adds to contacts and chatters takes nothing from portal users."""
+        """What the hub adds to contacts and chatters is closed to portal users."""
         portal = self.users["portal"]
         self.enqueue(partner_id=portal.partner_id.id)
         mail_message = portal.partner_id.message_post(
@@ -273,7 +277,7 @@ class TestSecrets(SecurityMixin, SmsGatewayCase):
 
     @mute_logger("odoo.models", "odoo.addons.base.models.ir_model")
     def test_no_way(self):
-        """Read, search, order, group, export, write: each is refused, and tells nothing."""
+        """Read, search, order, group, export, write: each is refused, silently."""
         ways = {
             "read": lambda g, name: g.read([name]),
             "search_read": lambda g, name: g.search_read([], [name]),
@@ -312,13 +316,15 @@ class TestSecrets(SecurityMixin, SmsGatewayCase):
         data = gateway.export_data([name])
         # Core exports an empty cell for what one may not read.
         if not any(cell for row in data["datas"] for cell in row):
-            raise AccessError("nothing was exported")
+            raise UserError(self.env._("Nothing was exported."))
 
     def test_not_listed(self):
         """The fields are not even named to who may not read them."""
         for role in self.insiders:
             with self.subTest(role):
-                listed = self.env["sms.gateway"].with_user(self.users[role]).fields_get()
+                listed = (
+                    self.env["sms.gateway"].with_user(self.users[role]).fields_get()
+                )
                 self.assertFalse(set(SECRET_FIELDS) & set(listed))
 
     def test_not_in_the_form(self):
@@ -326,7 +332,9 @@ class TestSecrets(SecurityMixin, SmsGatewayCase):
         for role in self.insiders:
             with self.subTest(role):
                 gateways = self.env["sms.gateway"].with_user(self.users[role])
-                views = gateways.get_views([(False, v) for v in ("form", "list", "kanban")])
+                views = gateways.get_views(
+                    [(False, v) for v in ("form", "list", "kanban")]
+                )
                 for view in views["views"].values():
                     for name in SECRET_FIELDS:
                         self.assertNotIn(f'name="{name}"', view["arch"])
@@ -431,7 +439,9 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                     "action_renew_webhook_token",
                 )
             },
-            "sms.gateway.event": {"action_replay": (event, ("administrator", "system"))},
+            "sms.gateway.event": {
+                "action_replay": (event, ("administrator", "system"))
+            },
             "sms.gateway.message": {
                 name: (message, ("manager", "administrator", "system"))
                 for name in ("action_cancel", "action_send_again")

@@ -216,10 +216,9 @@ class TestSenderFaults(SenderCase):
             ("drops", lambda this, gateway, messages: []),
             (
                 "doubles",
-                lambda this, gateway, messages: [
-                    SendRequest(messages=tuple(messages), **request)
-                ]
-                * 2,
+                lambda this, gateway, messages: (
+                    [SendRequest(messages=tuple(messages), **request)] * 2
+                ),
             ),
             ("returns nonsense", lambda this, gateway, messages: ["POST"]),
             ("returns None", lambda this, gateway, messages: None),

@@ -71,7 +71,9 @@ class TestComposerForm(FormCase):
             else:
                 context["default_res_id"] = records.id
         return Form(
-            self.env["sms.composer"].with_user(user or self.user).with_context(**context)
+            self.env["sms.composer"]
+            .with_user(user or self.user)
+            .with_context(**context)
         )
 
     def send(self, records=None, mode="comment", user=None, **values):
@@ -247,9 +249,7 @@ class TestComposerForm(FormCase):
         ):
             with self.row(label):
                 work()
-                self.assertEqual(
-                    self.messages_of().mapped("state"), ["queued"] * count
-                )
+                self.assertEqual(self.messages_of().mapped("state"), ["queued"] * count)
 
     def test_too_long(self):
         """A text of a megabyte does no harm: it is kept as failed, with the reason."""
@@ -354,7 +354,9 @@ class TestGatewayForm(FormCase):
         copy = self.gateway.copy()
         self.assertEqual(copy.state, "disabled")
         self.assertNotEqual(copy.sudo().cron_id, self.gateway.sudo().cron_id)
-        self.assertNotEqual(copy.sudo().webhook_token, self.gateway.sudo().webhook_token)
+        self.assertNotEqual(
+            copy.sudo().webhook_token, self.gateway.sudo().webhook_token
+        )
         self.assertFalse(copy.sudo().testing_key)
 
     def test_connection_test(self):

@@ -48,8 +48,10 @@ class FlowCase(SmsGatewayCase):
 
     def need(self, module):
         """Skip a test of an optional module where that is not installed."""
-        installed = self.env["ir.module.module"].sudo().search_count(
-            [("name", "=", module), ("state", "=", "installed")]
+        installed = (
+            self.env["ir.module.module"]
+            .sudo()
+            .search_count([("name", "=", module), ("state", "=", "installed")])
         )
         if not installed:
             self.skipTest(f"needs the module {module}, which is not installed here")
@@ -57,14 +59,18 @@ class FlowCase(SmsGatewayCase):
     def compose(self, records, body="Hello", *, user=None, **values):
         """Text records as a person does by the composer."""
         mode = values.pop("mode", "comment" if len(records) == 1 else "mass")
-        composer = self.env["sms.composer"].with_user(user or self.user).with_context(
-            default_composition_mode=mode,
-            default_res_model=records._name,
-            **(
-                {"default_res_id": records.id}
-                if len(records) == 1 and mode == "comment"
-                else {"default_res_ids": repr(records.ids)}
-            ),
+        composer = (
+            self.env["sms.composer"]
+            .with_user(user or self.user)
+            .with_context(
+                default_composition_mode=mode,
+                default_res_model=records._name,
+                **(
+                    {"default_res_id": records.id}
+                    if len(records) == 1 and mode == "comment"
+                    else {"default_res_ids": repr(records.ids)}
+                ),
+            )
         )
         if body is not None:
             values["body"] = body
@@ -168,12 +174,16 @@ class TestFlows(FlowCase):
 
     def test_composer_numbers(self):
         """A text to bare numbers, without any document."""
-        composer = self.env["sms.composer"].with_user(self.user).create(
-            {
-                "composition_mode": "numbers",
-                "numbers": f"{NUMBERS[0]}, {NUMBERS[1]}",
-                "body": "Hello",
-            }
+        composer = (
+            self.env["sms.composer"]
+            .with_user(self.user)
+            .create(
+                {
+                    "composition_mode": "numbers",
+                    "numbers": f"{NUMBERS[0]}, {NUMBERS[1]}",
+                    "body": "Hello",
+                }
+            )
         )
         composer.action_send_sms()
         messages = self.sent()
@@ -284,9 +294,7 @@ class TestFlows(FlowCase):
         ):
             with self.row(label):
                 send()
-                self.assertFields(
-                    self.sent(), {"body": expected, "number": NUMBERS[0]}
-                )
+                self.assertFields(self.sent(), {"body": expected, "number": NUMBERS[0]})
 
     def server_action(self, method, **values):
         template = self.env["sms.template"].create(
@@ -616,16 +624,16 @@ class TestFlowStates(FlowCase):
                     self.assertEqual(len(messages), 3)
                     self.assertEqual(set(messages.mapped("kind")), {"broadcast"})
                     traces = mailing.mailing_trace_ids
-                    self.assertEqual(
-                        set(traces.mapped("trace_status")), {"process"}
-                    )
+                    self.assertEqual(set(traces.mapped("trace_status")), {"process"})
                     self.deliver()
                     self.assertEqual(set(messages.mapped("state")), {state})
                     self.assertEqual(set(traces.mapped("trace_status")), {status})
                     done = "sending" if status == "process" else "done"
                     if status != "bounce":
                         self.assertEqual(mailing.state, done)
-                    self.assertEqual(len(self.messages_of([("direction", "=", "outgoing")])), 3)
+                    self.assertEqual(
+                        len(self.messages_of([("direction", "=", "outgoing")])), 3
+                    )
 
     def test_mailing_opt_out_link(self):
         """The opt-out link of a mailing travels in each text."""
@@ -686,9 +694,11 @@ class TestWithoutGateway(FlowCase):
             ("mass at once", lambda: self.compose(self.partners, mass_force_send=True)),
             (
                 "by code",
-                lambda: self.env["sms.sms"]
-                .create({"number": NUMBERS[0], "body": "x"})
-                .send(),
+                lambda: (
+                    self.env["sms.sms"]
+                    .create({"number": NUMBERS[0], "body": "x"})
+                    .send()
+                ),
             ),
         ):
             with self.row(label):

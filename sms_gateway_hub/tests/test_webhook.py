@@ -271,9 +271,7 @@ class TestWebhookDoor(WebhookCase):
             ),
             (
                 "quotes in the token",
-                post(
-                    good, length(small), path="/sms_gateway/'%20OR%201=1--%20/status"
-                ),
+                post(good, length(small), path="/sms_gateway/'%20OR%201=1--%20/status"),
                 small,
                 (404,),
             ),
@@ -307,9 +305,9 @@ class TestWebhookDoor(WebhookCase):
                     "Content-Type: multipart/form-data; boundary=b",
                     "Content-Length: 64000",
                 ),
-                (
-                    b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 2000
-                )[:64000],
+                (b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 2000)[
+                    :64000
+                ],
                 (403, 413),
             ),
             (
@@ -361,9 +359,7 @@ class TestWebhookDoor(WebhookCase):
                 self.check(self.post(body), 200)
                 stored = self.events()
                 self.assertEqual(len(stored), 1)
-                self.assertFields(
-                    stored, {"kind": "unreadable", "state": "unreadable"}
-                )
+                self.assertFields(stored, {"kind": "unreadable", "state": "unreadable"})
                 self.check(self.post(body), 200)
                 self.assertEqual(len(self.events()), 1, "a repeat is one row")
                 self.apply_events()
@@ -405,9 +401,10 @@ class TestWebhookDoor(WebhookCase):
 
     def test_form(self):
         """The body of a form is there raw for the signature, and parsed."""
-        body = b"payload=" + quote_plus(
-            json.dumps({"events": [report("delivered")]})
-        ).encode()
+        body = (
+            b"payload="
+            + quote_plus(json.dumps({"events": [report("delivered")]})).encode()
+        )
         seen = {}
         adapter = type(self.env["sms.gateway.adapter.testing"])
         parse = adapter._parse_webhook
@@ -458,7 +455,7 @@ class TestWebhookDoor(WebhookCase):
                     self.check(self.post([report("delivered")]), 503)
 
     def test_log(self):
-        """T4, T20: neither the token, nor a secret, nor a number, nor a text is logged."""
+        """T4, T20: no token, no secret, no number and no text is logged."""
         message = self.enqueue(number=NUMBERS[5])
         message.write({"state": "sent", "external_ref": "REF-1"})
         with LogLines("werkzeug") as access, LogLines("odoo") as lines:
@@ -511,9 +508,7 @@ class TestWebhookDoor(WebhookCase):
         """F6 in a row: the same callback again and again is one row and one effect."""
         message = self.enqueue()
         message.write({"state": "sent", "external_ref": "REF-1"})
-        answers = {
-            self.post([report("delivered")]).status_code for _time in range(20)
-        }
+        answers = {self.post([report("delivered")]).status_code for _time in range(20)}
         self.assertEqual(answers, {200})
         self.assertEqual(len(self.events()), 1)
         self.apply_events()

@@ -236,8 +236,7 @@ class SmsComposer(models.TransientModel):
         still an error for the person who sends.
         """
         try:
-            with self.env.cr.savepoint():
-                return super()._prepare_body_values(records)
+            return super()._prepare_body_values(records)
         except UserError:
             if len(records) < 2:
                 raise

@@ -54,12 +54,17 @@ class TestTestingWebhook(GatewayWebhookCases):
         WebhookCase(
             "delivered",
             body=events(report(cost=0.1, currency="EUR")),
-            events=[{"kind": "report", "report_state": "delivered", "state": "pending"}],
+            events=[
+                {"kind": "report", "report_state": "delivered", "state": "pending"}
+            ],
             state="delivered",
             message={"cost": 0.1, "cost_unit": "EUR"},
         ),
-        WebhookCase("by our own id", body=events(report(ref=None, message=UUIDS[0])),
-                    state="delivered"),
+        WebhookCase(
+            "by our own id",
+            body=events(report(ref=None, message=UUIDS[0])),
+            state="delivered",
+        ),
         WebhookCase(
             "not delivered",
             body=events(report("dead", code="7", error="No such number")),
@@ -119,7 +124,7 @@ class TestTestingWebhook(GatewayWebhookCases):
             events=[{"kind": "unreadable", "state": "unreadable"}],
             state="sent",
         ),
-    ]  # fmt: skip
+    ]
 
     def sign(self, gateway, callback):
         sign(gateway, callback)
@@ -140,7 +145,9 @@ class TestTestingWebhookGet(GatewayWebhookCases):
             query=f"{report_query}&status=failed&id=E2",
             state="delivered",
         ),
-        WebhookCase("fields too many", query=f"{report_query}&x=1&&=&y", state="delivered"),
+        WebhookCase(
+            "fields too many", query=f"{report_query}&x=1&&=&y", state="delivered"
+        ),
         WebhookCase(
             "an unknown code",
             query="id=E1&type=report&ref=REF-1&status=32",
@@ -191,7 +198,7 @@ class TestTestingWebhookGet(GatewayWebhookCases):
             query="id=E1&type=inbound&from=%2B12025550100&charset=hex&text=ff",
             events=[{"state": "unreadable"}],
         ),
-    ]  # fmt: skip
+    ]
 
     def sign(self, gateway, callback):
         sign(gateway, callback)
