@@ -19,6 +19,8 @@ venv_key() { sha256sum <"$CHECKOUT/setup/requirements.lock" | cut -c 1-16; }
 
 venv_make() {
     if ! { stamped venv.home "$(venv_home_key)" && [ -x "$PYTHON" ]; }; then
+        # The environments of pre-commit and of Node.js know where they lie, too.
+        [ ! -f "$STAMPS/venv.home" ] || rm -rf "$GROUND/pre-commit" "$GROUND/node" "$STAMPS/node"
         rm -rf "$VENV"
         python3 -m venv "$VENV" || return 1
         stamp venv.home "$(venv_home_key)"

@@ -8,6 +8,7 @@ from . import test_segments
 from . import test_sender_run
 from . import test_sms_composer
 from . import test_sms_flows
+from . import test_sms_gateway
 from . import test_sms_gateway_message
 from . import test_transport
 from . import test_webhook

@@ -209,6 +209,7 @@ class SmsGatewayMixin:
                 self.env.cr.clear()
                 savepoint.close(rollback=True)
                 self.env.invalidate_all()
+                self.registry.clear_cache()
 
     @contextmanager
     def count_queries(self):

@@ -19,7 +19,9 @@ class TestSandbox(SmsGatewayCase):
         )
 
     def events(self):
-        return self.env["sms.gateway.event"].search([], order="id")
+        return self.env["sms.gateway.event"].search(
+            [("gateway_id", "=", self.gateway.id)], order="id"
+        )
 
     def incoming(self):
         return self.messages_of([("direction", "=", "incoming")])

@@ -112,6 +112,9 @@ class SenderRun:
             return False
         if gateway._is_neutralized():
             return False
+        if gateway._get_adapter()._name == "sms.gateway.adapter":
+            # The addon of its kind was uninstalled: what waits stays.
+            return False
         if gateway.paused_until and gateway.paused_until > now:
             return False
         return not (gateway.throttled_until and gateway.throttled_until > now)

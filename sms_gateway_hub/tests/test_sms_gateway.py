@@ -1,0 +1,302 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from datetime import timedelta
+from unittest.mock import patch
+
+from psycopg2 import errors
+
+from odoo import fields
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .. import const
+from ..exceptions import GatewayNotReached
+from ..tools import transaction
+from ..tools.gateway_data import DeliveryReport
+from .common import SmsGatewayCase
+
+
+@tagged("post_install", "-at_install")
+class TestGateway(SmsGatewayCase):
+    """Which gateway serves, its job, its figures and its health."""
+
+    def test_which_serves(self):
+        """Enabled before test, own company before shared, then the order given."""
+        company = self.env.company
+        other = self.env["res.company"].create({"name": "Other company"})
+        shared = self.gateway
+        own = self.make_gateway(name="Own", company_id=company.id, sequence=50)
+        foreign = self.make_gateway(name="Foreign", company_id=other.id)
+        trial = self.make_gateway(
+            name="Trial", company_id=company.id, state="test", sequence=1
+        )
+        none = self.env["sms.gateway"]
+        for label, change, expected in (
+            ("own before shared", lambda: None, own),
+            ("disabled", lambda: own.write({"state": "disabled"}), shared),
+            ("archived", lambda: own.write({"active": False}), shared),
+            (
+                "test where nothing else serves",
+                lambda: (own + shared).write({"state": "disabled"}),
+                trial,
+            ),
+            (
+                "none",
+                lambda: (own + shared + trial).write({"state": "disabled"}),
+                none,
+            ),
+            ("moved", lambda: own.write({"company_id": other.id}), shared),
+            (
+                "order",
+                lambda: self.make_gateway(name="New", company_id=company.id),
+                "New",
+            ),
+        ):
+            with self.row(label):
+                self.assertEqual(self.env["sms.gateway"]._find(company), own)
+                change()
+                found = self.env["sms.gateway"]._find(company)
+                if isinstance(expected, str):
+                    self.assertEqual(found.name, expected)
+                else:
+                    self.assertEqual(found, expected)
+        self.assertEqual(self.env["sms.gateway"]._find(other), foreign)
+
+    def test_job(self):
+        """Each gateway has a job of its own, which sends and cannot be lost."""
+        cron = self.gateway.cron_id
+        self.assertTrue(cron.active)
+        self.assertEqual(cron.code, f"model._cron_send({self.gateway.id})")
+        message = self.enqueue()
+        self.make_due()
+        with self.own_cursors():
+            cron.ir_actions_server_id.run()
+        message.invalidate_recordset()
+        self.assertEqual(message.state, "sent")
+
+    def test_wakes_up(self):
+        """What waited while a gateway was off is sent when it comes back."""
+        triggers = self.env["ir.cron.trigger"].sudo()
+        domain = [("cron_id", "=", self.gateway.cron_id.id)]
+        self.gateway.state = "disabled"
+        self.enqueue()
+        for values in ({"state": "enabled"}, {"active": True}):
+            with self.row(values):
+                if "active" in values:
+                    self.force(self.gateway, active=False, state="enabled")
+                triggers.search(domain).unlink()
+                self.env.cr.precommit.data.clear()
+                self.gateway.write(values)
+                self.assertTrue(triggers.search_count(domain))
+
+    def test_health(self):
+        """The card says off, paused, slowed down or in service."""
+        soon = fields.Datetime.now() + timedelta(hours=1)
+        past = fields.Datetime.now() - timedelta(hours=1)
+        for values, health in (
+            ({}, "good"),
+            ({"state": "disabled", "paused_until": soon}, "off"),
+            ({"paused_until": soon, "throttled_until": soon}, "paused"),
+            ({"throttled_until": soon}, "throttled"),
+            ({"throttled_until": past}, "good"),
+            ({"state": "test"}, "good"),
+        ):
+            with self.row(values):
+                self.gateway.write(values)
+                self.assertEqual(self.gateway.health, health)
+
+    def test_figures(self):
+        """The card counts what waits, what is open and what today brought."""
+        states = list(const.TRANSITIONS)
+        messages = self.enqueue(len(states) + 1)
+        for message, state in zip(messages, states, strict=False):
+            self.force(message, state=state)
+        self.force(
+            messages[-1],
+            state="sent",
+            state_at=fields.Datetime.now() - timedelta(days=3),
+        )
+        self.gateway.invalidate_recordset()
+        self.assertFields(
+            self.gateway,
+            {
+                "queued_count": 2,
+                "unconfirmed_count": 1,
+                "sent_today_count": 3,
+                "failed_today_count": 3,
+            },
+        )
+
+    def test_pause_tells_once(self):
+        """A pause is told once, to the responsible user, without details of others."""
+        user = self.new_user("grace", "sms_gateway_hub.group_administrator")
+        self.gateway.responsible_user_id = user
+        for _time in range(3):
+            self.gateway._pause("No credit left.", 60)
+        activity = self.gateway.activity_ids
+        self.assertEqual(len(activity), 1)
+        self.assertEqual(activity.user_id, user)
+        self.assertIn("No credit left.", activity.note)
+        self.gateway.action_resume()
+        self.assertFalse(self.gateway.activity_ids)
+        self.assertEqual(self.gateway.health, "good")
+
+    def test_costs(self):
+        """Costs become company currency where that can be known."""
+        currency = self.env.company.currency_id
+        foreign = (
+            self.env["res.currency"]
+            .with_context(active_test=False)
+            .search([("name", "not in", (currency.name, "USD", "EUR"))], limit=1)
+        )
+        foreign.active = True
+        self.env["res.currency.rate"].create(
+            {
+                "currency_id": foreign.id,
+                "rate": 4,
+                "company_id": self.env.company.id,
+                "name": fields.Date.today(),
+            }
+        )
+        self.gateway.company_id = self.env.company
+        self.gateway.credit_value = 0.1
+        for cost, unit, expected in (
+            (None, "credits", None),
+            (2, "credits", 0.2),
+            (2, None, 0.2),
+            (2, currency.name, 2),
+            (2, foreign.name, 0.5),
+            (2, "XX", None),
+            (2, "", 0.2),
+            (0, "credits", 0),
+        ):
+            with self.row(f"{cost} {unit}"):
+                found = self.gateway._cost_to_company(cost, unit)
+                if expected is None:
+                    self.assertIsNone(found)
+                else:
+                    self.assertAlmostEqual(found, expected, 6)
+        self.gateway.credit_value = 0
+        self.assertIsNone(self.gateway._cost_to_company(2, "credits"))
+
+    def test_balance(self):
+        """A gateway that can tell its balance shows it; another one says so."""
+        with self.assertRaisesRegex(UserError, "balance"):
+            self.gateway.action_update_balance()
+        adapter = type(self.env["sms.gateway.adapter.sandbox"])
+        self.patch(adapter, "_fetch_balance", lambda this, gateway: (12.5, "EUR"))
+        self.gateway.action_update_balance()
+        self.assertFields(self.gateway, {"balance": 12.5, "balance_unit": "EUR"})
+
+    def test_connection(self):
+        """The sandbox says that it is there."""
+        action = self.gateway.action_test_connection()
+        self.assertIn("always there", action["params"]["message"])
+
+    def test_kind_that_is_gone(self):
+        """A gateway whose addon was uninstalled keeps its messages and sends none."""
+        message = self.enqueue()
+        self.force(self.gateway, code="gone")
+        self.assertEqual(self.gateway._get_adapter()._name, "sms.gateway.adapter")
+        self.run_sender()
+        self.assertEqual(message.state, "queued")
+
+
+@tagged("post_install", "-at_install")
+class TestSettle(SmsGatewayCase):
+    """Messages of unknown outcome, at gateways that can be asked."""
+
+    def setUp(self):
+        super().setUp()
+        self.message = self.enqueue()
+        self.force(self.message, state="unconfirmed", external_ref="REF-1")
+        self.asked = []
+        adapter = type(self.env["sms.gateway.adapter.sandbox"])
+        self.patch(adapter, "_get_features", lambda this, gateway: {"lookup"})
+
+        def look_up(this, gateway, references):
+            self.asked += references
+            return self.answer(references)
+
+        self.patch(adapter, "_fetch_status", look_up)
+
+    def answer(self, references):
+        return [
+            DeliveryReport(event_key=f"k-{uuid}", state="delivered", uuid=uuid)
+            for uuid, _ref in references
+        ]
+
+    def settle(self):
+        with self.own_cursors():
+            self.env["sms.gateway"]._cron_settle()
+        self.apply_events()
+
+    def test_settled(self):
+        """What the gateway knows settles the message, without a second sending."""
+        self.settle()
+        self.assertEqual(self.asked, [(self.message.uuid, "REF-1")])
+        self.assertEqual(self.message.state, "delivered")
+        self.settle()
+        self.assertEqual(len(self.asked), 1)
+
+    def test_trouble(self):
+        """A look-up that fails leaves the message as it was, and no other gateway."""
+        for error, logger_muted in (
+            (GatewayNotReached("off"), ()),
+            (ZeroDivisionError(), ("odoo.addons.sms_gateway_hub.models.sms_gateway",)),
+        ):
+            with self.row(error):
+                with (
+                    patch.object(type(self), "answer", side_effect=error),
+                    mute_logger(*logger_muted),
+                ):
+                    self.settle()
+                self.assertEqual(self.message.state, "unconfirmed")
+
+    def test_neutralized(self):
+        """A copy of the database asks nobody."""
+        self.env["ir.config_parameter"].sudo().set_param(
+            "database.is_neutralized", "True"
+        )
+        self.settle()
+        self.assertFalse(self.asked)
+
+
+@tagged("post_install", "-at_install")
+class TestOwnTransaction(SmsGatewayCase):
+    """Short transactions beside the caller's."""
+
+    def tries(self, *failures):
+        """Run work that fails so and return what it returned and how often it ran."""
+        failures = list(failures)
+        runs = []
+
+        def work(env):
+            runs.append(env)
+            if failures:
+                raise failures.pop(0)
+            return env["res.partner"].create({"name": "In its own"}).id
+
+        with self.own_cursors(), patch.object(transaction.time, "sleep"):
+            return transaction.in_new_transaction(self.env, work), len(runs)
+
+    def test_repeats(self):
+        """What another transaction got in the way of is done again, quietly."""
+        for error in (
+            errors.SerializationFailure,
+            errors.DeadlockDetected,
+            errors.LockNotAvailable,
+        ):
+            with self.row(error.__name__):
+                partner_id, runs = self.tries(error(), error())
+                self.assertEqual(runs, 3)
+                self.assertTrue(self.env["res.partner"].browse(partner_id).exists())
+
+    def test_gives_up(self):
+        """It does not go on for ever, and other errors are not repeated."""
+        with self.assertRaises(errors.SerializationFailure):
+            self.tries(*[errors.SerializationFailure()] * 100)
+        with self.assertRaises(ZeroDivisionError):
+            self.tries(ZeroDivisionError())
