@@ -30,9 +30,7 @@ TRANSITIONS = {
     # "canceled" by the gate, which is asked again when a message is claimed.
     "sending": frozenset({"queued", "sent", "failed", "unconfirmed", "canceled"}),
     "sent": frozenset({"delivered", "undelivered", "expired"}),
-    "unconfirmed": frozenset(
-        {"sent", "delivered", "undelivered", "expired", "failed"}
-    ),
+    "unconfirmed": frozenset({"sent", "delivered", "undelivered", "expired", "failed"}),
     "delivered": frozenset(),
     "undelivered": frozenset(),
     "expired": frozenset(),

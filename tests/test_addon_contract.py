@@ -38,7 +38,10 @@ def ids(folders):
 def constant(path, name):
     """Read a constant of a Python file without running it."""
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+        if (
+            isinstance(node, ast.Assign)
+            and getattr(node.targets[0], "id", None) == name
+        ):
             return node.value
     raise AssertionError(f"{path} has no {name}")
 
@@ -75,7 +78,9 @@ def test_what_an_addon_ships(addon):
 @pytest.mark.parametrize("addon", ADDONS, ids=ids(ADDONS))
 def test_readme_says_what_is_supported(addon):
     """Every readme says Supported, Not implemented and Quirks."""
-    headings = re.findall(r"^#+ (.+)$", (addon / "readme/SUPPORTED.md").read_text(), re.M)
+    headings = re.findall(
+        r"^#+ (.+)$", (addon / "readme/SUPPORTED.md").read_text(), re.M
+    )
     assert {"Supported", "Not implemented", "Quirks"} <= set(headings)
 
 
@@ -115,9 +120,10 @@ def test_gateway_speaks_the_hubs_words(addon):
 
 def test_the_hub_names_no_gateway():
     """No file of the hub knows a gateway's name but its own sandbox."""
-    names = {
-        folder.name.removeprefix("sms_gateway_") for folder in GATEWAYS
-    } | {"clickatell", "smssync"}
+    names = {folder.name.removeprefix("sms_gateway_") for folder in GATEWAYS} | {
+        "clickatell",
+        "smssync",
+    }
     for path in HUB.rglob("*.py"):
         if "tests" in path.relative_to(HUB).parts:
             continue

@@ -98,9 +98,9 @@ def test_memory_does_not_grow_with_the_queue(
             still_gateway,
             count,
         )
-        peaks[count] = max(rss for _sent, _queries, rss in run_sender(
-            database, still_gateway
-        ))
+        peaks[count] = max(
+            rss for _sent, _queries, rss in run_sender(database, still_gateway)
+        )
     growth = peaks[20000] - peaks[2000]
     record_property("memory_growth_bytes", growth)
     assert growth < 20 * 1024 * 1024, f"{growth} bytes more for 18,000 messages more"

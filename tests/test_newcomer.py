@@ -6,9 +6,10 @@ import os
 import re
 
 import pytest
-from conftest import log_folder
 from playwright.sync_api import expect, sync_playwright
 from support import Database, OdooServer, browser_path
+
+from conftest import log_folder
 
 # Bounds how long the browser looks for something; it never waits for nothing.
 EXPECT_MS = 60_000
@@ -88,7 +89,10 @@ def test_newcomer_installs_texts_and_is_answered(empty_odoo, page, tmp_path):
 
     # A contact
     page.goto(f"{empty_odoo.url}/odoo/contacts/new")
-    page.fill(".o_field_widget[name=name] input, .o_field_widget[name=name] textarea", "Ann Newcomer")
+    page.fill(
+        ".o_field_widget[name=name] input, .o_field_widget[name=name] textarea",
+        "Ann Newcomer",
+    )
     page.locator(".o_field_widget[name=phone] input").first.fill("+1 202-555-0143")
     page.keyboard.press("Tab")
     page.click(".o_form_button_save")
@@ -102,7 +106,9 @@ def test_newcomer_installs_texts_and_is_answered(empty_odoo, page, tmp_path):
     )
     expect(dialog).to_contain_text("1 SMS (GSM-7)")
     shoot("3-composer")
-    dialog.get_by_role("button", name="Send", exact=True).locator("visible=true").click()
+    dialog.get_by_role("button", name="Send", exact=True).locator(
+        "visible=true"
+    ).click()
 
     # What became of it, and the answer
     chatter = page.locator(".o-mail-Chatter")

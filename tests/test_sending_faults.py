@@ -97,7 +97,9 @@ def test_f2_is_settled_by_a_callback(odoo, database, gateway):
     odoo.text(odoo.make_contacts(1), "F2 settle")
     wait_for(settled(database, "F2 settle", 1), what="the outcome")
     assert database.states("F2 settle") == {"unconfirmed": 1}
-    odoo.report(gateway_id, SECRET, message=gateway.received[0]["id"], status="delivered")
+    odoo.report(
+        gateway_id, SECRET, message=gateway.received[0]["id"], status="delivered"
+    )
     wait_for(
         lambda: database.states("F2 settle") == {"delivered": 1}, what="the settling"
     )
@@ -136,10 +138,12 @@ def test_f3_killed_before_the_result_is_stored(odoo, database, gateway):
     stored.set()
     gateway.behave = None
     wait_for(
-        lambda: not database.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND state <> 'idle' "
-            "AND pid <> pg_backend_pid()",
-            database.name,
+        lambda: (
+            not database.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND state <> 'idle' "
+                "AND pid <> pg_backend_pid()",
+                database.name,
+            )
         ),
         what="the end of the killed sender's statement",
     )
@@ -235,7 +239,7 @@ def test_f11_throttling_slows_the_whole_gateway(odoo, database, gateway):
 
 
 def test_f11_a_message_that_is_always_throttled(odoo, database, gateway):
-    """F11: one message that is throttled again and again does not hold up the others."""
+    """F11: a message that is throttled for ever does not hold up the others."""
     gateway.behave = lambda number, messages: (
         (429, {"Retry-After": "3600"}, b"") if "WEDGE" in messages[0]["text"] else None
     )
@@ -243,9 +247,7 @@ def test_f11_a_message_that_is_always_throttled(odoo, database, gateway):
     odoo.text(odoo.make_contacts(1), "F11 WEDGE")
     wait_for(lambda: len(gateway.received) == 1, what="the first try")
     odoo.text(odoo.make_contacts(1), "F11 free")
-    wait_for(
-        lambda: database.states("F11 WEDGE") == {"queued": 1}, what="the release"
-    )
+    wait_for(lambda: database.states("F11 WEDGE") == {"queued": 1}, what="the release")
     odoo.call("sms.gateway", "action_resume", [gateway_id])
     wait_for(settled(database, "F11 free", 1), what="the other text")
     assert database.states("F11 free") == {"sent": 1}
@@ -292,7 +294,9 @@ def test_f12_no_connection_is_tried_again(odoo, database, gateway):
     assert set(gateway.texts.values()) == {1}
 
 
-@pytest.mark.parametrize("url", ["http://no-such-host.invalid/", "https://127.0.0.1:{}/"])
+@pytest.mark.parametrize(
+    "url", ["http://no-such-host.invalid/", "https://127.0.0.1:{}/"]
+)
 def test_f12_dns_and_tls_are_tried_again(odoo, database, gateway, url):
     """F12: a name that does not resolve and a failed TLS handshake lose nothing."""
     url = url.format(gateway.port)
@@ -442,9 +446,7 @@ def test_f17_two_senders_of_one_gateway(odoo, database, gateway):
         for _round in range(4):
             list(
                 pool.map(
-                    lambda _n: odoo.call(
-                        "sms.gateway.drill", "run_sender", gateway_id
-                    ),
+                    lambda _n: odoo.call("sms.gateway.drill", "run_sender", gateway_id),
                     range(2),
                 )
             )
@@ -463,9 +465,7 @@ def test_a_rollback_sends_nothing(odoo, database, gateway):
     odoo.make_gateway(gateway)
     partner = odoo.make_contacts(1)
     with pytest.raises(RpcError, match="rolled back on purpose"):
-        odoo.call(
-            "sms.gateway.drill", "text_and_fail", partner, "Rolled back"
-        )
+        odoo.call("sms.gateway.drill", "text_and_fail", partner, "Rolled back")
     odoo.text(partner, "After the rollback")
     wait_for(settled(database, "After the rollback", 1), what="the second text")
     assert gateway.texts == {"After the rollback": 1}
@@ -502,9 +502,7 @@ def test_f5_callbacks_overtake_the_sender(odoo, database, gateway):
 def test_neutralized_copy_texts_nobody(odoo, database, gateway):
     """T19: with the neutralisation flag set no sender claims anything."""
     gateway_id = odoo.make_gateway(gateway)
-    odoo.call(
-        "ir.config_parameter", "set_param", "database.is_neutralized", "True"
-    )
+    odoo.call("ir.config_parameter", "set_param", "database.is_neutralized", "True")
     try:
         odoo.text(odoo.make_contacts(1), "Neutralised")
         odoo.call("sms.gateway.drill", "run_sender", gateway_id)
@@ -517,12 +515,13 @@ def test_neutralized_copy_texts_nobody(odoo, database, gateway):
 def test_no_secret_and_no_number_in_the_log(odoo, database):
     """T4, T20: the log of these runs names no key, token, text or whole number."""
     log = odoo.log.read_text(errors="replace")
-    tokens = [token for (token,) in database.rows(
-        "SELECT webhook_token FROM sms_gateway WHERE webhook_token IS NOT NULL"
-    )]
+    tokens = [
+        token
+        for (token,) in database.rows(
+            "SELECT webhook_token FROM sms_gateway WHERE webhook_token IS NOT NULL"
+        )
+    ]
     assert tokens
     for secret in (KEY, SECRET, "F9 ", "F15 ", *tokens):
         assert secret not in log, f"{secret!r} is in the log"
     assert "+1202555" not in log
-
-

@@ -15,7 +15,7 @@ class IrHttp(models.AbstractModel):
     @classmethod
     def _pre_dispatch(cls, rule, args):
         """Keep the raw body of callbacks: parsing a form would use it up."""
-        super()._pre_dispatch(rule, args)
+        result = super()._pre_dispatch(rule, args)
         endpoint = rule.endpoint.func
         if isinstance(getattr(endpoint, "__self__", None), SmsGatewayWebhook):
             try:
@@ -26,3 +26,4 @@ class IrHttp(models.AbstractModel):
                 # Too large, or not what it announced. Werkzeug would answer in HTML.
                 error.response = endpoint.__self__._answer(error.code)
                 raise
+        return result

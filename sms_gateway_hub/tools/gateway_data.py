@@ -99,9 +99,7 @@ class SendRequest:
 
     def __post_init__(self):
         _check(self.messages, "a request carries at least one message")
-        _check(
-            self.data is None or self.json is None, "give data or json, not both"
-        )
+        _check(self.data is None or self.json is None, "give data or json, not both")
 
 
 @dataclass(frozen=True, slots=True)

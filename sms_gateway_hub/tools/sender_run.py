@@ -246,7 +246,7 @@ class SenderRun:
                 self._complete(completion)
             if self.transport.writes:
                 # Its events become visible together with the results.
-                cr.commit()
+                cr.commit()  # pylint: disable=invalid-commit
             age_s = time.monotonic() - self.recorded_at
             if len(self.outcomes) >= const.CLAIM_MAX or (
                 self.outcomes and age_s >= const.RECORD_INTERVAL_S
@@ -258,8 +258,7 @@ class SenderRun:
             not self.stop
             and not self.exhausted
             and time.monotonic() < self.end
-            and self.transport.pending + len(self.waiting)
-            < 2 * self.transport.parallel
+            and self.transport.pending + len(self.waiting) < 2 * self.transport.parallel
         )
 
     def _yield(self):

@@ -20,6 +20,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -220,22 +221,17 @@ class HttpTransport:
         :return: list of Completion, maybe empty
         """
         self._cut_overdue()
-        found = deque()
-        try:
+        found = []
+        with suppress(queue.Empty):
             found.append(self._done.get(timeout=max(timeout_s, 0.001)))
             while True:
                 found.append(self._done.get_nowait())
-        except queue.Empty:
-            pass
         self.pending -= len(found)
-        return list(found)
+        return found
 
     def take_back(self):
         """Let no further request leave: those not begun complete as ``NotSent``."""
         self._stop.set()
-
-    def resume(self):
-        self._stop.clear()
 
     def close(self):
         """End the pool and close every connection."""
@@ -409,9 +405,6 @@ class LocalTransport:
 
     def take_back(self):
         self._stopped = True
-
-    def resume(self):
-        self._stopped = False
 
     def close(self):
         self._queue.clear()

@@ -31,9 +31,7 @@ def token_digest(token):
 
 def secrets_equal(given, expected):
     """Compare a secret in constant time; an empty expected secret never matches."""
-    return bool(expected) and hmac.compare_digest(
-        _to_bytes(given), _to_bytes(expected)
-    )
+    return bool(expected) and hmac.compare_digest(_to_bytes(given), _to_bytes(expected))
 
 
 def check_secret(given, *expected):
