@@ -30,9 +30,6 @@
         "web.assets_unit_tests": [
             "sms_gateway_hub/static/tests/**/*.test.js",
         ],
-        "web.assets_tests": [
-            "sms_gateway_hub/static/tests/tours/**/*.js",
-        ],
     },
     "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",

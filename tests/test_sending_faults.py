@@ -34,15 +34,6 @@ def age_leases(database):
     )
 
 
-def make_due(database, like):
-    """Let the wait until the next try be over."""
-    database.rows(
-        "UPDATE sms_gateway_message SET due_at = now() AT TIME ZONE 'UTC' "
-        "WHERE body LIKE %s AND state = 'queued'",
-        like,
-    )
-
-
 def restart(odoo):
     odoo.kill()
     age_leases(odoo.database)
@@ -229,7 +220,6 @@ def test_f11_throttling_slows_the_whole_gateway(odoo, database, gateway):
         "SELECT DISTINCT attempts FROM sms_gateway_message "
         "WHERE body LIKE 'F11%%' AND state = 'queued'"
     ) == [(0,)]
-    make_due(database, "F11%")
     odoo.call("sms.gateway", "action_resume", [gateway_id])
     wait_for(settled(database, "F11%", 10), what="the rest")
     assert database.states("F11%") == {"sent": 10}
@@ -287,7 +277,6 @@ def test_f12_no_connection_is_tried_again(odoo, database, gateway):
     )
     assert database.states("F12%") == {"queued": 3}
     gateway._serve(port)
-    make_due(database, "F12%")
     odoo.call("sms.gateway", "action_resume", [gateway_id])
     wait_for(settled(database, "F12%", 3), what="the second try")
     assert database.states("F12%") == {"sent": 3}

@@ -604,6 +604,7 @@ class SmsGateway(models.Model):
         for gateway in self.sudo():
             gateway._resumed()
             gateway.throttled_until = False
+            self.env["sms.gateway.message"]._make_due(gateway)
             gateway._trigger_sender()
         return True
 

@@ -665,6 +665,25 @@ class SmsGatewayMessage(models.Model):
         return self.env.cr.rowcount
 
     @api.model
+    def _make_due(self, gateway):
+        """End the waits between tries; what is scheduled for later stays so."""
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET due_at = now() AT TIME ZONE 'UTC'
+                 WHERE gateway_id = %s AND state = 'queued'
+                   AND due_at > now() AT TIME ZONE 'UTC'
+                   AND (scheduled_at IS NULL
+                        OR scheduled_at <= now() AT TIME ZONE 'UTC')
+                """,
+                gateway.id,
+            ),
+            log_exceptions=False,
+        )
+        self.browse().invalidate_model(["due_at"])
+
+    @api.model
     def _next_due(self, gateway):
         """Return when the next queued message of a gateway is due, UTC, or None."""
         self.env.cr.execute(
