@@ -148,6 +148,9 @@ SYNC_MAX = 1000
 # A capped gateway claims what it can send within this time, so that a reply does
 # not wait behind a batch that was claimed before it.
 CLAIM_HORIZON_S = 1.5
+# Slots are this much wider than the rate asks for, so that what threads and networks
+# add to the departures never squeezes one part too many into a second.
+PACE_MARGIN = 1.02
 RECORD_INTERVAL_S = 1.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 15.0

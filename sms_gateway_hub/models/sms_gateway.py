@@ -684,7 +684,7 @@ class SmsGateway(models.Model):
             if slots and slot > until:
                 break
             slots.append(slot)
-            slot += parts / self.max_rate
+            slot += parts / self.max_rate * const.PACE_MARGIN
         if slots:
             self.env.cr.execute(
                 SQL(

@@ -776,8 +776,9 @@ class SmsGatewayMessage(models.Model):
                     row["failure_type"],
                     row["failure_reason"],
                 )
-                groups[key] = groups.get(key, self.env["sms.tracker"]) | tracker
-        for (core_state, failure_type, reason), group in groups.items():
+                groups.setdefault(key, []).append(tracker.id)
+        for (core_state, failure_type, reason), ids in groups.items():
+            group = trackers.browse(ids).with_prefetch(trackers.ids)
             if core_state != "error":
                 # The hub tells the screens itself, many messages at a time.
                 group = group.with_context(sms_skip_msg_notification=True)

@@ -63,6 +63,8 @@ class SenderRun:
         self.stop = None  # GatewayError that ends the run
         self.resume = False
         self.unhealthy = False
+        self.rate = 0.0  # parts per second, 0 for no limit
+        self.free_at = 0.0  # Unix time at which the rate lets the next part leave
         # Requests in a row that did not end with an answer about their messages.
         self.troubles = 0
         self.trouble = ""
@@ -128,6 +130,7 @@ class SenderRun:
             self.exhausted = True
             return []
         self.unhealthy = bool(gateway.paused_until or gateway.failures_in_a_row)
+        self.rate = gateway.max_rate
         limit = self._claim_limit(gateway)
         if not limit:
             return []
@@ -204,6 +207,8 @@ class SenderRun:
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         if self.totals.get("sent"):
             gateway.last_success_at = now
+        if self.free_at > (gateway.next_slot_at or 0.0):
+            gateway.next_slot_at = self.free_at
         error = self.stop
         if isinstance(error, GatewayThrottled):
             gateway._throttle(error.detail, error.retry_after_s)
@@ -272,7 +277,8 @@ class SenderRun:
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
         if self.waiting:
-            timeout_s = min(timeout_s, self.waiting[0][0] - time.time())
+            slot = max(self.waiting[0][0], self.free_at)
+            timeout_s = min(timeout_s, slot - time.time())
         return max(timeout_s, 0.001) if self.transport.pending else max(timeout_s, 0)
 
     def _refill(self):
@@ -348,14 +354,23 @@ class SenderRun:
         return requests
 
     def _submit_due(self):
-        now = time.time()
-        while self.waiting and (self.stop or self.waiting[0][0] <= now):
-            request = heapq.heappop(self.waiting)[2]
+        while self.waiting:
+            slot, _number, request = self.waiting[0]
+            now = time.time()
             if self.stop:
+                heapq.heappop(self.waiting)
                 for message in request.messages:
                     self._put_back(self.rows.pop(message.uuid))
-            else:
+            elif max(slot, self.free_at) <= now:
+                heapq.heappop(self.waiting)
                 self.transport.submit(request)
+                if self.rate:
+                    # Counted from when it really left: one that was late must not
+                    # come too close to the next.
+                    parts = sum(message.segments for message in request.messages)
+                    self.free_at = now + parts / self.rate * const.PACE_MARGIN
+            else:
+                break
 
     # ------------------------------------------------------------------
     # Outcomes
