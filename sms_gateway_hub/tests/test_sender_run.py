@@ -371,6 +371,7 @@ class TestSenderPace(SenderCase):
 
     def test_slots(self):
         """Slots are evenly spaced by parts, and go on where the last run stopped."""
+        self.startPatcher(patch.object(const, "PACE_MARGIN", 1.0))
         gateway = self.gateway
         now = 1000.0
         for label, rate, before, parts, until, expected, after in (
