@@ -39,6 +39,8 @@ TRANSITIONS = {
     "received": frozenset(),
 }
 FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
+# Nothing reached the recipient, for sure: a new message may take its place.
+RETRYABLE_STATES = frozenset({"failed", "expired", "canceled"})
 
 # "1" sorts first: the order of the queue is priority, due time, id.
 PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW = "1", "2", "3"
@@ -172,7 +174,7 @@ PAUSE_ACCOUNT_S = 900
 # --------------------------------------------------------------------------
 
 WEBHOOK_MAX_BYTES = 64 * 1024
-WEBHOOK_ACTIONS = ("status", "inbound", "poll")
+WEBHOOK_ACTIONS = ("status", "inbound")
 # Gaps between the tries to match a parked event, then it is shown as an orphan.
 EVENT_GAPS_S = (2, 5, 15, 60, 300, 900, 3600, 3600, 3600)
 EVENT_LIFETIME_S = 24 * 3600

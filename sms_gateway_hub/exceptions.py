@@ -14,6 +14,10 @@
     WebhookRejected              a callback that could not be verified or read
 """
 
+import math
+
+from . import const
+
 
 class GatewayError(Exception):
     """Base of what can go wrong between the hub and a gateway.
@@ -46,7 +50,14 @@ class GatewayThrottled(GatewayError):
 
     def __init__(self, detail="", *, retry_after_s=30.0, provider_code=None):
         super().__init__(detail, provider_code=provider_code)
-        self.retry_after_s = retry_after_s
+        # A gateway may say anything, also "inf": bounded here, for every adapter.
+        try:
+            seconds = float(retry_after_s)
+        except (TypeError, ValueError):
+            seconds = 30.0
+        if not math.isfinite(seconds):
+            seconds = const.RETRY_AFTER_CAP_S
+        self.retry_after_s = min(max(seconds, 1.0), const.RETRY_AFTER_CAP_S)
 
 
 class GatewayAccountError(GatewayError):

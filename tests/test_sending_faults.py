@@ -262,6 +262,28 @@ def test_a_gateway_without_usable_answers_is_paused(odoo, database, gateway):
     assert states["queued"] == 60 - states["unconfirmed"]
 
 
+def test_one_probe_after_a_pause(odoo, database, gateway):
+    """After a pause one message tries; while it gets no answer, no other leaves."""
+    gateway.behave = lambda number, messages: (200, {}, b"")
+    gateway_id = odoo.make_gateway(gateway, parallel_requests=4)
+    database.rows(
+        "UPDATE sms_gateway SET pause_reason = 'Test', failures_in_a_row = 5, "
+        "paused_until = now() AT TIME ZONE 'UTC' - interval '1 second' WHERE id = %s",
+        gateway_id,
+    )
+    odoo.text(odoo.make_contacts(10), "Probe {{ object.id }}")
+    wait_for(
+        lambda: database.rows(
+            "SELECT 1 FROM sms_gateway WHERE id = %s "
+            "AND paused_until > now() AT TIME ZONE 'UTC'",
+            gateway_id,
+        ),
+        what="the next pause",
+    )
+    assert len(gateway.received) == 1
+    assert database.states("Probe%") == {"unconfirmed": 1, "queued": 9}
+
+
 def test_f12_no_connection_is_tried_again(odoo, database, gateway):
     """F12: while nobody listens, nothing is lost or counted as sent; then all go."""
     port = gateway.port
@@ -460,9 +482,7 @@ def test_the_rate_limit_holds_in_any_second(odoo, database, gateway):
             gateway_id,
         )
     )
-    busiest = max(
-        sum(1 for other in times if at <= other < at + 1) for at in times
-    )
+    busiest = max(sum(1 for other in times if at <= other < at + 1) for at in times)
     assert len(times) == 60
     assert busiest <= rate, f"{busiest} in one second"
 

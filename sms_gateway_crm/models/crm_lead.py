@@ -9,7 +9,9 @@ class CrmLead(models.Model):
     _inherit = "crm.lead"
 
     sms_gateway_message_count = fields.Integer(
-        "SMS count", compute="_compute_sms_gateway_message_count"
+        "SMS count",
+        compute="_compute_sms_gateway_message_count",
+        groups="sms_gateway_hub.group_user",
     )
 
     def _compute_sms_gateway_message_count(self):

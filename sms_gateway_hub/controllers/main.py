@@ -12,6 +12,7 @@ from ..exceptions import WebhookRejected
 from ..tools import webhook
 from ..tools.gateway_data import WebhookData
 from ..tools.transaction import in_new_transaction
+from ..tools.transport import written_forms
 
 _logger = logging.getLogger(__name__)
 
@@ -86,7 +87,9 @@ class SmsGatewayWebhook(http.Controller):
         outcome = "stored"
         try:
             items = adapter._parse_webhook(gateway, action, data)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except WebhookRejected:
+            raise
+        except Exception as error:
             _logger.info(
                 "SMS gateway %s: an unreadable callback is kept: %s",
                 gateway.id,
@@ -153,7 +156,8 @@ class SmsGatewayWebhook(http.Controller):
         """Return query and body without the gateway's secrets, for the record."""
         raw = b"\n".join(part for part in (data.raw_query, data.raw_body) if part)
         for secret in adapter._get_redacted_values(gateway):
-            raw = raw.replace(secret.encode(), b"***")
+            for form in written_forms(secret):
+                raw = raw.replace(form.encode(), b"***")
         return raw
 
     def _answer(self, status, body=b"", content_type="text/plain; charset=utf-8"):

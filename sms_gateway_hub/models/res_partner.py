@@ -7,6 +7,8 @@ from odoo import fields, models
 class ResPartner(models.Model):
     _inherit = "res.partner"
 
+    # Each incoming text looks its contact up by number.
+    phone_sanitized = fields.Char(index="btree_not_null")
     sms_gateway_message_ids = fields.One2many(
         "sms.gateway.message",
         "partner_id",

@@ -6,9 +6,11 @@ import re
 import secrets
 from datetime import timedelta
 
+from markupsafe import escape
+
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL, ormcache
+from odoo.tools import SQL
 from odoo.tools.urls import urljoin
 
 from .. import const
@@ -19,9 +21,7 @@ from ..tools.transaction import in_new_transaction
 _logger = logging.getLogger(__name__)
 
 _SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})\Z")
-
-# What decides which gateway serves; see ``_find``.
-_ROUTING_FIELDS = frozenset({"state", "active", "company_id", "sequence"})
+_LOOK_UP_FOR = timedelta(days=7)
 
 
 class SmsGateway(models.Model):
@@ -104,12 +104,14 @@ class SmsGateway(models.Model):
         "After this time a message fails, because it would arrive too late.",
     )
     credit_value = fields.Monetary(
-        currency_field="company_currency_id",
-        help="What one credit costs in company currency, for gateways that count in "
-        "credits.",
+        currency_field="credit_currency_id",
+        help="What one credit costs, for gateways that count in credits.",
     )
-    company_currency_id = fields.Many2one(
-        "res.currency", compute="_compute_company_currency_id"
+    credit_currency_id = fields.Many2one(
+        "res.currency",
+        "Currency of the credit price",
+        required=True,
+        default=lambda self: self.env.company.currency_id,
     )
     cron_id = fields.Many2one(
         "ir.cron",
@@ -214,13 +216,6 @@ class SmsGateway(models.Model):
     # ------------------------------------------------------------------
     # Computes
     # ------------------------------------------------------------------
-
-    @api.depends("company_id")
-    @api.depends_context("company")
-    def _compute_company_currency_id(self):
-        for gateway in self:
-            company = gateway.company_id or self.env.company
-            gateway.company_currency_id = company.currency_id
 
     @api.depends("webhook_token")
     def _compute_webhook_digest(self):
@@ -328,7 +323,6 @@ class SmsGateway(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         gateways = super().create(vals_list)
-        self.env.registry.clear_cache()
         for gateway in gateways.sudo():
             gateway.cron_id = (
                 self.env["ir.cron"].sudo().create(gateway._prepare_cron_values())
@@ -336,9 +330,10 @@ class SmsGateway(models.Model):
         return gateways
 
     def write(self, vals):
+        if "max_rate" in vals:
+            # Slots of another rate say nothing.
+            vals = {"next_slot_at": 0.0, **vals}
         res = super().write(vals)
-        if _ROUTING_FIELDS & vals.keys():
-            self.env.registry.clear_cache()
         if "state" in vals or vals.get("active"):
             # What waited while it was off goes out now.
             for gateway in self.filtered(lambda gateway: gateway.state != "disabled"):
@@ -362,7 +357,6 @@ class SmsGateway(models.Model):
     def unlink(self):
         crons = self.sudo().cron_id
         res = super().unlink()
-        self.env.registry.clear_cache()
         crons.unlink()
         return res
 
@@ -397,25 +391,21 @@ class SmsGateway(models.Model):
         :param company: res.company, one
         :return: sms.gateway, at most one
         """
-        return self.sudo().browse(self._find_id(company.id))
-
-    @api.model
-    @ormcache("company_id")
-    def _find_id(self, company_id):
-        """Look the gateway up once, not for every text.
-
-        :param int company_id: id of res.company
-        :return: id of sms.gateway, or None
-        """
-        gateways = self.sudo().search(
-            [
-                ("state", "in", ("enabled", "test")),
-                ("company_id", "in", [company_id, False]),
-            ]
+        gateways = (
+            self.sudo()
+            .with_context(active_test=True)
+            .search_fetch(
+                [
+                    ("state", "in", ("enabled", "test")),
+                    ("company_id", "in", [company.id, False]),
+                ],
+                ["state", "company_id"],
+            )
         )
-        return gateways.sorted(
+        first = gateways.sorted(
             lambda gateway: (gateway.state != "enabled", not gateway.company_id)
-        )[:1].id
+        )[:1]
+        return self.sudo().browse(first.ids)
 
     def _get_test_numbers(self):
         self.ensure_one()
@@ -437,28 +427,27 @@ class SmsGateway(models.Model):
             or number in self._get_test_numbers()
         )
 
-    def _cost_to_company(self, cost, unit):
-        """Convert a cost to company currency.
+    def _get_cost_rate(self, unit, company):
+        """Return what one unit of cost is worth in a company's currency.
 
-        :param float cost: in ``unit``
         :param str unit: "credits" or an ISO 4217 code
-        :return: float, or None when it cannot be converted
+        :param company: res.company, one
+        :return: float, or None when it cannot be told
         """
         self.ensure_one()
-        if cost is None:
-            return None
-        company = self.company_id or self.env.company
         if not unit or unit == "credits":
-            return cost * self.credit_value if self.credit_value else None
-        currency = (
-            self.env["res.currency"]
-            .with_context(active_test=False)
-            .search([("name", "=", unit)], limit=1)
-        )
-        if not currency:
+            amount, currency = self.credit_value, self.credit_currency_id
+        else:
+            amount = 1.0
+            currency = (
+                self.env["res.currency"]
+                .with_context(active_test=False)
+                .search([("name", "=", unit)], limit=1)
+            )
+        if not amount or not currency:
             return None
         return currency._convert(
-            cost, company.currency_id, company, fields.Date.today(), round=False
+            amount, company.currency_id, company, fields.Date.today(), round=False
         )
 
     def _get_webhook_url(self, action, uuid=None):
@@ -535,10 +524,13 @@ class SmsGateway(models.Model):
             "sms_gateway_hub.mail_activity_type_paused",
             user_id=user.id,
             summary=self.env._("Gateway “%s” is paused", self.name),
-            note=self.env._(
-                "%(reason)s Its messages wait. It tries again by itself; after "
-                "mending the cause, press “Resume”.",
-                reason=reason,
+            # The reason holds words of the gateway: text, not HTML.
+            note=escape(
+                self.env._(
+                    "%(reason)s Its messages wait. It tries again by itself; after "
+                    "mending the cause, press “Resume”.",
+                    reason=reason,
+                )
             ),
         )
 
@@ -574,9 +566,14 @@ class SmsGateway(models.Model):
             self.env["sms.gateway.message"]
             .sudo()
             .search(
-                [("gateway_id", "=", self.id), ("state", "=", "unconfirmed")],
+                # Newest first: what the gateway never knew must not hold them up.
+                [
+                    ("gateway_id", "=", self.id),
+                    ("state", "=", "unconfirmed"),
+                    ("state_at", ">=", fields.Datetime.now() - _LOOK_UP_FOR),
+                ],
                 limit=const.CLAIM_MAX,
-                order="state_at",
+                order="state_at desc",
             )
         )
         references = [
@@ -612,7 +609,23 @@ class SmsGateway(models.Model):
         """Wake the sender; sending itself is its job alone."""
         self.check_access("write")
         self._trigger_sender()
-        return True
+        due = self.env["sms.gateway.message"].search_count(
+            [
+                ("gateway_id", "in", self.ids),
+                ("state", "=", "queued"),
+                ("due_at", "<=", fields.Datetime.now()),
+            ]
+        )
+        message = (
+            self.env._("%s text(s) are due and leave now.", due)
+            if due
+            else self.env._("No text is due. What waits is planned for later.")
+        )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"message": message, "type": "info"},
+        }
 
     def action_test_connection(self):
         """Ask the gateway whether it would take messages, and say so."""

@@ -126,9 +126,8 @@ class SmsGatewayEvent(models.Model):
     def _store(self, gateway, items, *, raw=b"", content_type="", due_in_s=0):
         """Insert events; a repeat of a known event is skipped without an error.
 
-        In a request the cursor must be READ COMMITTED from its first statement on:
-        with a snapshot, a key that was committed meanwhile raises instead of
-        skipping.
+        A key that another transaction committed since the snapshot raises instead of
+        skipping: call it in ``in_new_transaction``, which begins anew and skips it.
 
         :param gateway: sms.gateway, one
         :param items: DeliveryReport and InboundMessage
@@ -143,7 +142,8 @@ class SmsGatewayEvent(models.Model):
             (
                 gateway.id,
                 gateway.company_id.id or None,
-                raw or None,
+                # The whole callback once, not once for each of its events.
+                raw if raw and not index else None,
                 content_type[:128] or None,
                 now,
                 now + timedelta(seconds=due_in_s),
@@ -151,7 +151,7 @@ class SmsGatewayEvent(models.Model):
                 0,
                 *self._event_columns(item),
             )
-            for item in items
+            for index, item in enumerate(items)
         ]
         self.env.cr.execute(
             SQL(
@@ -257,13 +257,14 @@ class SmsGatewayEvent(models.Model):
                 self.env, lambda env: env[self._name]._apply_due()
             )
             self.env.cr.commit()  # pylint: disable=invalid-commit
-            if done == const.EVENT_BATCH and time.monotonic() < end:
-                continue
             due = self._next_due()
-            wait_s = (due - fields.Datetime.now()).total_seconds() if due else None
-            if wait_s is None or time.monotonic() + wait_s > end:
+            if not due or time.monotonic() >= end:
                 break
-            time.sleep(max(wait_s, 0.05))
+            wait_s = max((due - fields.Datetime.now()).total_seconds(), 0.0)
+            if time.monotonic() + wait_s > end:
+                break
+            if done < const.EVENT_BATCH:
+                time.sleep(max(wait_s, 0.05))
         if due:
             self._trigger_apply(due)
 
@@ -294,7 +295,7 @@ class SmsGatewayEvent(models.Model):
         domain = [("state", "=", "pending")]
         domain += (
             [("id", "in", event_ids)]
-            if event_ids
+            if event_ids is not None
             else [("next_try_at", "<=", fields.Datetime.now())]
         )
         events = self.sudo().search(
@@ -436,9 +437,8 @@ class SmsGatewayEvent(models.Model):
             gateway = gateway_by_event[message.id]
             values = {"cost": row["cost"], "cost_unit": row["cost_unit"]}
             if row["cost"]:
-                values["cost_company"] = gateway._cost_to_company(
-                    row["cost"], row["cost_unit"]
-                )
+                rate = gateway._get_cost_rate(row["cost_unit"], message.company_id)
+                values["cost_company"] = rate and float(row["cost"]) * rate
             if row["state"] != row["before"]:
                 values.update(state=row["state"], state_at=row["at"], to_sync=True)
                 if row["state"] == "delivered":

@@ -1,11 +1,13 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
 import re
 from uuid import uuid4
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL, get_lang
 
 from odoo.addons.mail.tools.discuss import Store
@@ -13,6 +15,8 @@ from odoo.addons.mail.tools.discuss import Store
 from .. import const
 from ..tools import segments
 from ..tools.gateway_data import OutgoingMessage
+
+_logger = logging.getLogger(__name__)
 
 _E164 = re.compile(const.E164_PATTERN)
 
@@ -191,6 +195,12 @@ class SmsGatewayMessage(models.Model):
     _sms_uuid_unique = models.UniqueIndex(
         "(sms_uuid) WHERE sms_uuid IS NOT NULL AND resend_of_id IS NULL"
     )
+    # Two people who press "Send again" at once still text once.
+    _resend_unique = models.UniqueIndex(
+        "(resend_of_id) WHERE resend_of_id IS NOT NULL "
+        "AND state NOT IN ('failed', 'expired', 'canceled')",
+        "This message is being sent again already.",
+    )
     _external_ref_index = models.Index(
         "(gateway_id, external_ref) WHERE external_ref IS NOT NULL"
     )
@@ -239,7 +249,7 @@ class SmsGatewayMessage(models.Model):
             else:
                 message.cost_text = self.env._("%s credits", amount)
 
-    @api.depends("failure_type", "failure_reason")
+    @api.depends("failure_type", "failure_reason", "state", "gateway_id.health")
     @api.depends_context("lang")
     def _compute_failure_text(self):
         labels = dict(self._fields["failure_type"]._description_selection(self.env))
@@ -248,7 +258,20 @@ class SmsGatewayMessage(models.Model):
             if label and reason and message.failure_type in _GATEWAY_WORDS:
                 message.failure_text = f"{label}: {reason}"
             else:
-                message.failure_text = reason or label or False
+                message.failure_text = (
+                    reason or label or message._get_waiting_reason() or False
+                )
+
+    def _get_waiting_reason(self):
+        """Say why a queued text waits for its gateway, if that is why."""
+        self.ensure_one()
+        if self.state != "queued":
+            return None
+        return {
+            "off": self.env._("It waits: the gateway is disabled."),
+            "paused": self.env._("It waits: the gateway is paused."),
+            "throttled": self.env._("It waits: the gateway asked to slow down."),
+        }.get(self.sudo().gateway_id.health)
 
     @api.depends("res_model", "res_id", "partner_id")
     @api.depends_context("lang")
@@ -390,9 +413,7 @@ class SmsGatewayMessage(models.Model):
             return (
                 "failed",
                 "number_invalid",
-                self.env._(
-                    "“%s” is not a number in international form.", vals["number"][:40]
-                ),
+                self.env._("The number is not a valid one in international form."),
             )
         if not vals["body"].strip():
             return "failed", "empty", self.env._("The text is empty.")
@@ -484,7 +505,7 @@ class SmsGatewayMessage(models.Model):
              RETURNING message.id, message.uuid, message.number, message.body,
                        message.sender, message.encoding, message.segments,
                        message.priority, message.expires_at, message.due_at,
-                       message.attempts, message.attempt_ref,
+                       message.attempts, message.attempt_ref, message.company_id,
                        greatest(message.create_date, message.scheduled_at) AS since
                 """,
                 gateway=gateway.id,
@@ -519,6 +540,8 @@ class SmsGatewayMessage(models.Model):
         """Note that the requests of these messages are about to leave.
 
         From here on a lease that runs out means an unknown outcome.
+
+        :return: ids that are still this attempt's; no other may leave
         """
         self.env.cr.execute(
             SQL(
@@ -526,12 +549,14 @@ class SmsGatewayMessage(models.Model):
                 UPDATE sms_gateway_message
                    SET request_at = now() AT TIME ZONE 'UTC'
                  WHERE id = ANY(%s) AND attempt_ref = %s AND state = 'sending'
+             RETURNING id
                 """,
                 ids,
                 attempt_ref,
             ),
             log_exceptions=False,
         )
+        return {row[0] for row in self.env.cr.fetchall()}
 
     @api.model
     def _record(self, gateway, outcomes):
@@ -753,20 +778,42 @@ class SmsGatewayMessage(models.Model):
         )
         rows = self.env.cr.dictfetchall()
         self.browse().invalidate_model(["to_sync"])
-        self._sync_trackers([row for row in rows if row["sms_uuid"]])
+        self._sync_trackers_apart([row for row in rows if row["sms_uuid"]])
         self._notify_screens([row["mail_message_id"] for row in rows])
         return len(rows)
 
     @api.model
-    def _sync_trackers(self, rows):
-        if not rows:
-            return
-        trackers = self.env["sms.tracker"].search_fetch(
-            [("sms_uuid", "in", [row["sms_uuid"] for row in rows])],
-            ["sms_uuid", "mail_notification_id"],
-        )
+    def _sync_trackers_apart(self, rows):
+        """Tell core, so that one poisoned row stops no other and no sender."""
+        trackers = self.env["sms.tracker"]
+        if rows:
+            trackers = trackers.search_fetch(
+                [("sms_uuid", "in", [row["sms_uuid"] for row in rows])],
+                ["sms_uuid", "mail_notification_id"],
+            )
         if not trackers:
             return
+        try:
+            with self.env.cr.savepoint():
+                self._sync_trackers(rows, trackers)
+            return
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            _logger.exception(
+                "Core could not be told of %s messages at once", len(rows)
+            )
+        for row in rows:
+            try:
+                with self.env.cr.savepoint():
+                    self._sync_trackers([row], trackers)
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                raise
+            except Exception:
+                _logger.exception("Core could not be told of message %s", row["id"])
+
+    @api.model
+    def _sync_trackers(self, rows, trackers):
         tracker_by_uuid = {tracker.sms_uuid: tracker for tracker in trackers}
         groups = {}
         for row in rows:
@@ -892,7 +939,7 @@ class SmsGatewayMessage(models.Model):
             .search(
                 [
                     ("resend_of_id", "in", again.ids),
-                    ("state", "not in", ("failed", "expired", "canceled")),
+                    ("state", "not in", tuple(const.RETRYABLE_STATES)),
                 ]
             )
             .resend_of_id
@@ -1011,8 +1058,7 @@ class SmsGatewayMessage(models.Model):
                 "kind": "single",
                 "state": "received",
                 "gateway_id": gateway.id,
-                "company_id": (gateway.company_id or partner.company_id).id
-                or self.env.company.id,
+                "company_id": self._find_company(gateway, partner, inbound.number).id,
                 "number": segments.clean_text(inbound.number)[:64],
                 "sender": segments.clean_text(inbound.recipient or "")[:64],
                 "external_ref": inbound.external_ref,
@@ -1049,6 +1095,25 @@ class SmsGatewayMessage(models.Model):
         )
         self.mail_message_id = mail_message
         self._notify_screens(mail_message.ids, [("res.partner", self.partner_id.id)])
+
+    @api.model
+    def _find_company(self, gateway, partner, number):
+        """Return the company that an incoming text is for.
+
+        At a gateway that several companies share it is the one that texted the number
+        last; nobody's, so visible to all, when there is none.
+        """
+        last = self.env["sms.gateway.message"]
+        if not gateway.company_id:
+            last = self.sudo().search(
+                [
+                    ("number", "=", number),
+                    ("gateway_id", "=", gateway.id),
+                    ("direction", "=", "outgoing"),
+                ],
+                limit=1,
+            )
+        return gateway.company_id or last.company_id or partner.company_id
 
     @api.model
     def _find_contact(self, gateway, number):
@@ -1090,6 +1155,7 @@ class SmsGatewayMessage(models.Model):
         :param list mail_message_ids: ids of mail.message that the client has loaded
         :return: store data for those that the user may read
         """
+        self.check_access("read")
         ids = [int(mail_id) for mail_id in mail_message_ids[:1000]]
         mails = self.env["mail.message"].search([("id", "in", ids)])
         store = Store()

@@ -1,6 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import re
 from collections import defaultdict
 
 from odoo import SUPERUSER_ID, api, fields, models
@@ -164,17 +165,23 @@ class SmsSms(models.Model):
         :return: what core expects of a provider: list of dicts
         """
         messages = self.env["sms.gateway.message"]
-        # A second enqueueing of the same SMS changes nothing.
-        known = set(
-            messages.sudo()
-            .search([("sms_uuid", "in", self.mapped("uuid"))])
-            .mapped("sms_uuid")
-        )
-        todo = self.filtered(lambda sms: sms.uuid not in known)
-        created = messages._enqueue(
-            [sms._sms_gateway_prepare(gateway, text_by_uuid[sms.uuid]) for sms in todo]
-        )
-        results = [{"uuid": uuid, "state": "processing"} for uuid in known]
+        # A second enqueueing of the same SMS changes nothing, unless the first one came
+        # to nothing: then somebody mended it and retries.
+        last_by_uuid = {
+            message.sms_uuid: message
+            for message in messages.sudo().search(
+                [("sms_uuid", "in", self.mapped("uuid"))], order="id"
+            )
+        }
+        results, values = [], []
+        for sms in self:
+            last = last_by_uuid.get(sms.uuid)
+            if last and last.state not in const.RETRYABLE_STATES:
+                results.append({"uuid": sms.uuid, "state": "processing"})
+                continue
+            prepared = sms._sms_gateway_prepare(gateway, text_by_uuid[sms.uuid])
+            values.append({**prepared, "resend_of_id": last.id if last else False})
+        created = messages._enqueue(values)
         for message in created:
             result = {"uuid": message.sms_uuid, "state": "processing"}
             if message.state != "queued":
@@ -187,7 +194,7 @@ class SmsSms(models.Model):
         self.ensure_one()
         mail_message = self.mail_message_id
         number = self.number
-        if number and not number.startswith("+"):
+        if number and not re.match(const.E164_PATTERN, number):
             # Core hands on what it could not format.
             source = self.partner_id or self.env.user
             number = source._phone_format(number=number) or number

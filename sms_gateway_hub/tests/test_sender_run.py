@@ -470,7 +470,8 @@ class TestSenderPace(SenderCase):
     def test_queries_with_notifications(self):
         """Core's trackers and notifications add what the ORM needs for 500 records.
 
-        It writes in pieces of 100 rows; nothing of it is per message.
+        It writes in pieces of 100 rows; nothing of it is per message. Two are the
+        savepoint that keeps one poisoned row from stopping the others.
         """
 
         def track(messages):
@@ -497,7 +498,7 @@ class TestSenderPace(SenderCase):
                 message.write({"sms_uuid": uuid, "mail_message_id": mail_message.id})
             self.env.flush_all()
 
-        self.assertCheap(track, limit=16)
+        self.assertCheap(track, limit=18)
 
     def test_a_slow_gateway_is_not_overclaimed(self):
         """A claim takes no more than leaves soon, so that a reply can overtake."""

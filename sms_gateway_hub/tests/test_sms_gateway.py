@@ -6,13 +6,13 @@ from unittest.mock import patch
 
 from psycopg2 import errors
 
-from odoo import fields
-from odoo.exceptions import UserError
+from odoo import Command, fields
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import const
-from ..exceptions import GatewayNotReached
+from ..exceptions import GatewayNotReached, GatewayThrottled
 from ..tools import transaction
 from ..tools.gateway_data import DeliveryReport
 from .common import SmsGatewayCase
@@ -162,24 +162,32 @@ class TestGateway(SmsGatewayCase):
         )
         self.gateway.company_id = self.env.company
         self.gateway.credit_value = 0.1
-        for cost, unit, expected in (
-            (None, "credits", None),
-            (2, "credits", 0.2),
-            (2, None, 0.2),
-            (2, currency.name, 2),
-            (2, foreign.name, 0.5),
-            (2, "XX", None),
-            (2, "", 0.2),
-            (0, "credits", 0),
+        self.gateway.credit_currency_id = self.env.company.currency_id
+        # The company of the message counts, not the one of whoever sends.
+        abroad = self.env["res.company"].create(
+            {"name": "Abroad", "currency_id": foreign.id}
+        )
+        price_abroad = currency._convert(
+            0.1, foreign, abroad, fields.Date.today(), round=False
+        )
+        for unit, company, expected in (
+            ("credits", self.env.company, 0.1),
+            (None, self.env.company, 0.1),
+            ("", self.env.company, 0.1),
+            ("credits", abroad, price_abroad),
+            (currency.name, self.env.company, 1),
+            (foreign.name, self.env.company, 0.25),
+            (foreign.name, abroad, 1),
+            ("XX", self.env.company, None),
         ):
-            with self.row(f"{cost} {unit}"):
-                found = self.gateway._cost_to_company(cost, unit)
+            with self.row(f"{unit} {company.name}"):
+                found = self.gateway._get_cost_rate(unit, company)
                 if expected is None:
                     self.assertIsNone(found)
                 else:
                     self.assertAlmostEqual(found, expected, 6)
         self.gateway.credit_value = 0
-        self.assertIsNone(self.gateway._cost_to_company(2, "credits"))
+        self.assertIsNone(self.gateway._get_cost_rate("credits", self.env.company))
 
     def test_balance(self):
         """A gateway that can tell its balance shows it; another one says so."""
@@ -300,3 +308,85 @@ class TestOwnTransaction(SmsGatewayCase):
             self.tries(*[errors.SerializationFailure()] * 100)
         with self.assertRaises(ZeroDivisionError):
             self.tries(ZeroDivisionError())
+
+
+@tagged("post_install", "-at_install")
+class TestReview(SmsGatewayCase):
+    """What a review found, each with the test that it lacked."""
+
+    def test_archived_gateways_never_serve(self):
+        """Whatever the caller's context, an archived gateway serves nobody."""
+        self.gateway.active = False
+        found = (
+            self.env["sms.gateway"]
+            .with_context(active_test=False)
+            ._find(self.env.company)
+        )
+        self.assertFalse(found)
+
+    def test_core_retry_sends_the_mended_text(self):
+        """Core's "Retry" of a number that was mended sends; what left stays."""
+        sms = self.env["sms.sms"].create({"number": "nonsense", "body": "Mended"})
+        sms.send()
+        self.assertEqual(sms.state, "error")
+        sms.write({"number": "+12025550199", "state": "outgoing"})
+        sms.send()
+        messages = self.env["sms.gateway.message"].search([("body", "=", "Mended")])
+        self.assertEqual(sorted(messages.mapped("state")), ["failed", "queued"])
+        sms.write({"state": "outgoing", "to_delete": False})
+        sms.send()
+        self.assertEqual(
+            self.env["sms.gateway.message"].search_count([("body", "=", "Mended")]), 2
+        )
+
+    def test_spaced_international_number(self):
+        """A number with spaces and a plus sign is formatted, not refused."""
+        sms = self.env["sms.sms"].create(
+            {"number": "+1 202-555-0143", "body": "Spaced"}
+        )
+        sms.send()
+        message = self.env["sms.gateway.message"].search([("body", "=", "Spaced")])
+        self.assertEqual((message.state, message.number), ("queued", "+12025550143"))
+
+    def test_retry_after_is_bounded(self):
+        """A gateway may ask for any wait; ours stays within bounds."""
+        for asked, given in (
+            (float("inf"), 3600),
+            (float("nan"), 3600),
+            (-5, 1),
+            ("x", 30),
+            (None, 30),
+            (7, 7),
+        ):
+            with self.subTest(asked=asked):
+                error = GatewayThrottled("", retry_after_s=asked)
+                self.assertEqual(error.retry_after_s, given)
+
+    def test_pause_reason_is_text_without_secrets(self):
+        """Words of a gateway reach the alarm as text, not as HTML."""
+        self.gateway._pause("<a href='x'>Pay here</a>", 60)
+        note = self.gateway.activity_ids.note
+        self.assertNotIn("<a", note)
+        self.assertIn("Pay here", note)
+
+    def test_portal_gets_no_chatter_data(self):
+        """Portal users cannot read what becomes of texts, whatever ids they pass."""
+        portal = self.env["res.users"].create(
+            {
+                "name": "Portal",
+                "login": "sms_portal",
+                "group_ids": [Command.set([self.env.ref("base.group_portal").id])],
+            }
+        )
+        with self.assertRaises(AccessError):
+            self.env["sms.gateway.message"].with_user(portal).get_chatter_data([1])
+
+    def test_send_again_is_unique(self):
+        """The database itself lets a message be sent again once at a time."""
+        message = self.enqueue(number="letters")
+        again = {"resend_of_id": message.id, "state": "queued"}
+        values = {"gateway_id": self.gateway.id, "body": "x", **again}
+        messages = self.env["sms.gateway.message"]
+        messages.create(values)
+        with mute_logger("odoo.sql_db"), self.assertRaises(errors.UniqueViolation):
+            messages.create(values).flush_recordset()

@@ -8,6 +8,8 @@ import random
 import time
 from datetime import UTC, datetime, timedelta
 
+from psycopg2 import DataError
+
 from .. import const
 from ..exceptions import (
     GatewayAccountError,
@@ -63,6 +65,9 @@ class SenderRun:
         self.stop = None  # GatewayError that ends the run
         self.resume = False
         self.unhealthy = False
+        self.probing = False  # after a pause: a single message tries
+        self.idle_until = 0.0  # Unix time before which the rate lets nothing leave
+        self.rates = {}  # (cost unit, company id) -> worth of a unit
         self.rate = 0.0  # parts per second, 0 for no limit
         self.free_at = 0.0  # Unix time at which the rate lets the next part leave
         # Requests in a row that did not end with an answer about their messages.
@@ -129,6 +134,7 @@ class SenderRun:
         if not self._may_send(gateway):
             self.exhausted = True
             return []
+        self.probing = bool(gateway.paused_until)
         self.unhealthy = bool(gateway.paused_until or gateway.failures_in_a_row)
         self.rate = gateway.max_rate
         limit = self._claim_limit(gateway)
@@ -167,7 +173,9 @@ class SenderRun:
             # One probe after a pause; the rest follows when it went through.
             return 0 if self.rows else 1
         if gateway.max_rate:
-            if (gateway.next_slot_at or 0) > time.time() + const.CLAIM_HORIZON_S / 2:
+            ahead_until = (gateway.next_slot_at or 0.0) - const.CLAIM_HORIZON_S / 2
+            if ahead_until > time.time():
+                self.idle_until = ahead_until
                 return 0
             room = int(gateway.max_rate * const.CLAIM_HORIZON_S)
             return min(max(room, 1), const.CLAIM_MAX)
@@ -182,9 +190,15 @@ class SenderRun:
         """Store what is known, then let core and the screens know of it."""
         outcomes, self.outcomes = self.outcomes, []
         if outcomes:
-            in_new_transaction(self.env, lambda env: self._store(env, outcomes))
-            if self.resume:
-                self.resume = self.unhealthy = False
+            try:
+                in_new_transaction(self.env, lambda env: self._store(env, outcomes))
+            except (DataError, ArithmeticError, TypeError, ValueError):
+                _logger.exception("Outcomes could not be stored at once")
+                self._store_one_by_one(outcomes)
+            # What follows may fail without taking the outcomes along.
+            if self.resume and self.unhealthy:
+                in_new_transaction(self.env, self._resume)
+            self.resume = False
             in_new_transaction(self.env, self._sync)
             self.finished += len(outcomes)
         self.recorded_at = time.monotonic()
@@ -192,8 +206,25 @@ class SenderRun:
     def _store(self, env, outcomes):
         gateway = env["sms.gateway"].browse(self.gateway_id)
         env["sms.gateway.message"]._record(gateway, outcomes)
-        if self.resume and self.unhealthy:
-            gateway._resumed()
+
+    def _store_one_by_one(self, outcomes):
+        """Set aside an outcome that no column takes, so that the others are kept."""
+        for outcome in outcomes:
+            try:
+                in_new_transaction(
+                    self.env, lambda env, kept=outcome: self._store(env, [kept])
+                )
+            except (DataError, ArithmeticError, TypeError, ValueError):
+                names = ("id", "attempt_ref", "counts", "started_at", "ended_at")
+                bare = {name: outcome[name] for name in names}
+                bare.update(state="unconfirmed", failure_type="unknown_outcome")
+                in_new_transaction(
+                    self.env, lambda env, kept=bare: self._store(env, [kept])
+                )
+
+    def _resume(self, env):
+        env["sms.gateway"].browse(self.gateway_id)._resumed()
+        self.unhealthy = False
 
     def _sync(self, env):
         while env["sms.gateway.message"]._sync() == const.SYNC_MAX:
@@ -210,13 +241,15 @@ class SenderRun:
         if self.free_at > (gateway.next_slot_at or 0.0):
             gateway.next_slot_at = self.free_at
         error = self.stop
+        # Words of the gateway go to a screen: without secrets, and never empty.
+        detail = error and (self._excerpt(error.detail) or type(error).__name__)
         if isinstance(error, GatewayThrottled):
-            gateway._throttle(error.detail, error.retry_after_s)
+            gateway._throttle(detail, error.retry_after_s)
         elif isinstance(error, GatewayAccountError):
-            gateway._pause(error.detail, const.PAUSE_ACCOUNT_S)
+            gateway._pause(detail, const.PAUSE_ACCOUNT_S)
         elif self.troubles:
             gateway.failures_in_a_row += self.troubles
-            if gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:
+            if self.probing or gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:
                 gateway._pause(self.trouble, const.PAUSE_CIRCUIT_S)
         if not self._may_send(gateway):
             # Pausing and throttling have planned the next run.
@@ -243,9 +276,9 @@ class SenderRun:
                 self._record()
                 if self.exhausted or self.stop or time.monotonic() >= self.end:
                     return
-                if not self.rows:
-                    # Capped and ahead of its slots: wait for the next one.
-                    time.sleep(0.02)
+                # Capped and ahead of its slots: wait for the next one.
+                idle_s = min(self.idle_until - time.time(), self.end - time.monotonic())
+                time.sleep(max(idle_s, 0.02))
                 continue
             for completion in self.transport.poll(self._poll_timeout()):
                 self._complete(completion)
@@ -263,6 +296,7 @@ class SenderRun:
             not self.stop
             and not self.exhausted
             and time.monotonic() < self.end
+            and time.time() >= self.idle_until
             and self.transport.pending + len(self.waiting) < 2 * self.transport.parallel
         )
 
@@ -291,13 +325,20 @@ class SenderRun:
             return
         requests = self._build(rows)
         sending = [self.rows[m.uuid]["id"] for r in requests for m in r.messages]
-        if sending:
-            attempt_ref = rows[0]["attempt_ref"]
-            in_new_transaction(
-                self.env,
-                lambda env: env["sms.gateway.message"]._stamp(sending, attempt_ref),
-            )
+        if not sending:
+            return
+        attempt_ref = rows[0]["attempt_ref"]
+        stamped = in_new_transaction(
+            self.env,
+            lambda env: env["sms.gateway.message"]._stamp(sending, attempt_ref),
+        )
         for request in requests:
+            if any(self.rows[m.uuid]["id"] not in stamped for m in request.messages):
+                # Its lease ran out and another sender has it, e.g. while this machine
+                # stood still.
+                for message in request.messages:
+                    self._forget(self.rows.pop(message.uuid), stamped)
+                continue
             slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
             self.counter += 1
             heapq.heappush(self.waiting, (slot, self.counter, request))
@@ -430,7 +471,7 @@ class SenderRun:
             # Nothing to look up for a plain success.
             extra["excerpt"] = None
         cost, cost_unit = to_cost(result.cost), self._word(result.cost_unit)
-        cost_company = self.gateway._cost_to_company(cost, cost_unit)
+        rate = self._get_cost_rate(cost_unit, row["company_id"]) if cost else None
         self._keep(
             row,
             result.state,
@@ -440,9 +481,18 @@ class SenderRun:
             failure_reason=detail,
             cost=cost,
             cost_unit=cost_unit,
-            cost_company=cost_company,
+            cost_company=cost * rate if rate else None,
             **extra,
         )
+
+    def _get_cost_rate(self, unit, company_id):
+        key = unit, company_id
+        if key not in self.rates:
+            company = self.gateway.env["res.company"].browse(
+                company_id or self.gateway.env.company.id
+            )
+            self.rates[key] = self.gateway._get_cost_rate(unit, company)
+        return self.rates[key]
 
     def _apply_error(self, row, error, extra):
         """Turn an error into an outcome: the one place that does."""
@@ -485,7 +535,7 @@ class SenderRun:
         """Count a request without an answer; several in a row pause the gateway."""
         self.troubles += 1
         self.trouble = reason
-        if self.troubles >= const.CIRCUIT_FAILURES:
+        if self.probing or self.troubles >= const.CIRCUIT_FAILURES:
             self._halt(GatewayNotReached(reason))
 
     def _try_later(self, row, detail, extra):
@@ -507,6 +557,11 @@ class SenderRun:
         if self.stop is None:
             self.stop = error
             self.transport.take_back()
+
+    def _forget(self, row, stamped):
+        """Let a message go that another attempt may own."""
+        if row["id"] in stamped:
+            self._put_back(row)
 
     def _put_back(self, row, retry_in_s=0.0):
         self._keep(row, "queued", counts=False, retry_in_s=retry_in_s)

@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 from .. import const
 from ..exceptions import (
@@ -116,6 +116,17 @@ def raise_for_status(response):
     raise GatewayOutcomeUnknown(detail, provider_code=code)
 
 
+def written_forms(secret):
+    """Return a secret as it may stand in a URL, a form or JSON, longest first."""
+    forms = {
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+    }
+    return sorted(forms, key=len, reverse=True)
+
+
 def redact(text, secrets, *, limit=2000):
     """Take secrets out of a text that goes to a log or a screen.
 
@@ -125,7 +136,8 @@ def redact(text, secrets, *, limit=2000):
     """
     text = text or ""
     for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        for form in written_forms(secret):
+            text = text.replace(form, "***")
     return text[:limit].replace("\x00", "")
 
 

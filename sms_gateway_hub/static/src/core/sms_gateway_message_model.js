@@ -114,9 +114,10 @@ export class SmsGatewayMessage extends Record {
         }
         return this.stateText;
     }
-    /** Why it did not arrive, or why it is tried again. */
+    /** Why it did not arrive, or why it waits. */
     get problem() {
-        return FAILED_STATES.includes(this.state) || this.state === "received"
+        return FAILED_STATES.includes(this.state) ||
+            ["queued", "received"].includes(this.state)
             ? this.failure_text
             : "";
     }
