@@ -22,6 +22,7 @@ _logger = logging.getLogger(__name__)
 
 _SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})\Z")
 _LOOK_UP_FOR = timedelta(days=7)
+_FOUND = "sms_gateway_found"  # where a transaction keeps which gateway serves
 
 
 class SmsGateway(models.Model):
@@ -323,6 +324,7 @@ class SmsGateway(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         gateways = super().create(vals_list)
+        self.env.cr.precommit.data.pop(_FOUND, None)
         for gateway in gateways.sudo():
             gateway.cron_id = (
                 self.env["ir.cron"].sudo().create(gateway._prepare_cron_values())
@@ -334,6 +336,7 @@ class SmsGateway(models.Model):
             # Slots of another rate say nothing.
             vals = {"next_slot_at": 0.0, **vals}
         res = super().write(vals)
+        self.env.cr.precommit.data.pop(_FOUND, None)
         if "state" in vals or vals.get("active"):
             # What waited while it was off goes out now.
             for gateway in self.filtered(lambda gateway: gateway.state != "disabled"):
@@ -357,6 +360,7 @@ class SmsGateway(models.Model):
     def unlink(self):
         crons = self.sudo().cron_id
         res = super().unlink()
+        self.env.cr.precommit.data.pop(_FOUND, None)
         crons.unlink()
         return res
 
@@ -391,21 +395,26 @@ class SmsGateway(models.Model):
         :param company: res.company, one
         :return: sms.gateway, at most one
         """
-        gateways = (
-            self.sudo()
-            .with_context(active_test=True)
-            .search_fetch(
-                [
-                    ("state", "in", ("enabled", "test")),
-                    ("company_id", "in", [company.id, False]),
-                ],
-                ["state", "company_id"],
+        # Once per transaction, whose snapshot cannot change; Odoo forgets it on commit
+        # and on every rollback, also to a savepoint.
+        found = self.env.cr.precommit.data.setdefault(_FOUND, {})
+        if company.id not in found:
+            gateways = (
+                self.sudo()
+                .with_context(active_test=True)
+                .search_fetch(
+                    [
+                        ("state", "in", ("enabled", "test")),
+                        ("company_id", "in", [company.id, False]),
+                    ],
+                    ["state", "company_id"],
+                )
             )
-        )
-        first = gateways.sorted(
-            lambda gateway: (gateway.state != "enabled", not gateway.company_id)
-        )[:1]
-        return self.sudo().browse(first.ids)
+            first = gateways.sorted(
+                lambda gateway: (gateway.state != "enabled", not gateway.company_id)
+            )[:1]
+            found[company.id] = first.ids
+        return self.sudo().browse(found[company.id])
 
     def _get_test_numbers(self):
         self.ensure_one()
