@@ -16,7 +16,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import const
-from ..tools import sender_run
+from ..tools import sender_run, transport
 from ..tools.gateway_data import SendRequest
 from .common import NUMBERS, SmsGatewayCase
 from .gateway_cases import HTML, READ_TIMEOUT_S
@@ -389,6 +389,14 @@ class TestSenderPace(SenderCase):
                 slots = gateway._take_slots(parts, now, until=until)
                 self.assertEqual(slots, expected)
                 self.assertEqual(gateway.next_slot_at, after)
+
+    def test_yield_asks_for_the_next_run(self):
+        """A run that gives messages back does not call the queue empty."""
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        run.transport = transport.LocalTransport(list)
+        run.exhausted = True
+        run._yield()
+        self.assertFalse(run.exhausted)
 
     def test_cap_lets_all_through(self):
         """A cap spaces requests out and loses none."""

@@ -306,7 +306,8 @@ class SenderRun:
         while self.waiting:
             for message in heapq.heappop(self.waiting)[2].messages:
                 self._put_back(self.rows.pop(message.uuid))
-        self.exhausted = self.exhausted and not self.transport.pending
+        # What was given back is due: the next run must follow at once.
+        self.exhausted = False
 
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
