@@ -6,6 +6,8 @@ Gateways map their provider's words into these tables, never the other way round
 Labels are translated with the selection fields that use them.
 """
 
+from datetime import datetime
+
 # --------------------------------------------------------------------------
 # Messages
 # --------------------------------------------------------------------------
@@ -27,8 +29,10 @@ MESSAGE_STATES = [
 # successor is final, so a late report can never move a message backwards.
 TRANSITIONS = {
     "queued": frozenset({"sending", "canceled", "expired", "failed"}),
-    # "canceled" by the gate, which is asked again when a message is claimed.
-    "sending": frozenset({"queued", "sent", "failed", "unconfirmed", "canceled"}),
+    # "canceled" and "expired" by the gate, which is asked again when a message is claimed.
+    "sending": frozenset(
+        {"queued", "sent", "failed", "unconfirmed", "canceled", "expired"}
+    ),
     "sent": frozenset({"delivered", "undelivered", "expired"}),
     "unconfirmed": frozenset({"sent", "delivered", "undelivered", "expired", "failed"}),
     "delivered": frozenset(),
@@ -57,6 +61,31 @@ MESSAGE_KINDS = [
     ("automatic", "Automatic"),
 ]
 
+# What a text is for. Consent may be given or refused for marketing alone.
+PURPOSES = [
+    ("marketing", "Marketing"),
+    ("transactional", "Service"),
+    ("conversational", "Conversation"),
+]
+
+PURPOSE_OF_KIND = {
+    "single": "conversational",
+    "reply": "conversational",
+    "automatic": "transactional",
+    "broadcast": "marketing",
+}
+
+# When what is held for a decision of somebody is due: not by itself.
+NEVER = datetime(9999, 1, 1)
+# Due times from here on mean never: sums of spans are not exact to the second.
+FAR_OFF = datetime(9998, 1, 1)
+# Why a queued message waits although its gateway is in service.
+HOLD_TYPES = [
+    ("quiet_hours", "Quiet hours where the recipient is"),
+    ("possible_opt_out", "Its recipient may have asked for no more texts"),
+    ("broadcast_paused", "Its broadcast is paused"),
+]
+
 DIRECTIONS = [("outgoing", "Outgoing"), ("incoming", "Incoming")]
 
 # Why a message did not reach its recipient: the words and, beside them, the
@@ -70,6 +99,7 @@ FAILURE_TYPES = [
     ("unreadable", "Text could not be built"),
     ("blacklisted", "Blacklisted number"),
     ("opted_out", "Recipient opted out"),
+    ("no_consent", "No consent on record"),
     ("duplicate", "Duplicate"),
     ("test_mode", "Gateway in test mode"),
     ("rejected", "Refused by the gateway"),
@@ -80,6 +110,8 @@ FAILURE_TYPES = [
     ("account", "Gateway account problem"),
     ("unknown_outcome", "Unknown outcome"),
     ("canceled", "Cancelled by a user"),
+    ("broadcast_canceled", "Broadcast cancelled"),
+    ("no_gateway", "No gateway for this recipient"),
     ("gateway_removed", "Gateway removed"),
     ("unknown", "Unknown error"),
 ]
@@ -89,6 +121,11 @@ CORE_FAILURE_TYPES = {
     "number_missing": "sms_number_missing",
     "number_invalid": "sms_number_format",
     "number_dead": "sms_invalid_destination",
+    "blacklisted": "sms_blacklist",
+    "opted_out": "sms_optout",
+    "no_consent": "sms_optout",
+    "duplicate": "sms_duplicate",
+    "no_gateway": "sms_server",
     "rejected": "sms_rejected",
     "country": "sms_country_not_supported",
     "expired": "sms_expired",
@@ -110,6 +147,95 @@ CORE_STATES = {
     "expired": "error",
     "canceled": "canceled",
 }
+
+# --------------------------------------------------------------------------
+# Numbers and consent
+# --------------------------------------------------------------------------
+
+MOBILE_LABELS = [
+    ("mobile", "Mobile"),
+    ("work", "Work"),
+    ("home", "Home"),
+    ("other", "Other"),
+]
+# Names of phonenumbers.PhoneNumberType that matter here; all others are "other".
+LINE_TYPES = [
+    ("mobile", "Mobile"),
+    ("fixed", "Landline"),
+    ("fixed_or_mobile", "Landline or mobile"),
+    ("voip", "Internet"),
+    ("other", "Other"),
+]
+
+# What a row of the consent ledger says. The first four decide, the others tell.
+CONSENT_ACTS = [
+    ("opted_in", "Agreed"),
+    ("opted_out", "Refused"),
+    ("blacklisted", "Blacklisted"),
+    ("cleared", "Block lifted"),
+    ("asked", "Asked"),
+    ("possible_opt_out", "May have refused"),
+    ("not_opt_out", "Did not refuse"),
+    ("help", "Asked for help"),
+]
+DECIDING_ACTS = ("opted_in", "opted_out", "blacklisted", "cleared")
+CONSENT_METHODS = [
+    ("keyword", "Text"),
+    ("form", "Web form"),
+    ("import", "Import"),
+    ("in_person", "In person"),
+    ("phone", "On the phone"),
+    ("document", "Document"),
+    ("api", "Program"),
+    ("blacklist", "Odoo's blacklist"),
+    ("gateway", "Told by the gateway"),
+]
+CONSENT_SCOPES = [("all", "All texts"), ("marketing", "Marketing")]
+CONSENT_STATES = [
+    ("none", "Nothing on record"),
+    ("asked", "Asked"),
+    ("opted_in", "Agreed"),
+    ("opted_out", "Refused"),
+]
+CONSENT_POLICIES = [
+    ("opt_out", "Everybody who has not refused"),
+    ("opt_in_marketing", "Marketing only to people who agreed"),
+    ("opt_in", "Only people who agreed"),
+]
+KEYWORD_FAMILIES = [
+    ("stop", "Stop: refuses"),
+    ("start", "Start: agrees"),
+    ("confirm", "Yes: agrees when asked"),
+    ("help", "Help: is answered"),
+]
+# A question for consent is open for so long, and is not repeated before, in hours.
+QUESTION_OPEN_H = 7 * 24
+QUESTION_AGAIN_H = 24
+# Somebody who texted us may be answered without consent on record, in hours, and
+# through quiet hours, in minutes.
+CONVERSATION_H = 72
+AWAKE_MIN = 60
+# Answers to HELP that one number gets within an hour.
+HELP_ANSWERS_PER_H = 3
+
+# --------------------------------------------------------------------------
+# Broadcasts
+# --------------------------------------------------------------------------
+
+BROADCAST_STATES = [
+    ("draft", "Draft"),
+    ("checking", "Checking"),
+    ("checked", "Checked"),
+    ("scheduled", "Scheduled"),
+    ("running", "Running"),
+    ("paused", "Paused"),
+    ("done", "Done"),
+    ("canceled", "Cancelled"),
+]
+BROADCAST_CHUNK = 500
+BROADCAST_BUDGET_S = 5.0
+# Expansion rests while so many texts wait at the gateway.
+BROADCAST_AHEAD = 10_000
 
 # --------------------------------------------------------------------------
 # Gateways
@@ -154,6 +280,8 @@ CLAIM_HORIZON_S = 1.5
 # add to the departures never squeezes one part too many into a second.
 PACE_MARGIN = 1.02
 RECORD_INTERVAL_S = 1.0
+# What waits longer for its slot after it passed the gate is asked once more.
+GATE_VALID_S = 0.2
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 15.0
 REQUEST_DEADLINE_S = 20.0

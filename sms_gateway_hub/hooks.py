@@ -3,11 +3,12 @@
 
 
 def post_init_hook(env):
-    """Keep the sandbox off where people are texted already.
+    """Keep the sandbox off where people are texted already; take numbers over.
 
     In a new database it serves at once, so that a newcomer sees a text go out. In one
     that texts real people it would take their texts and reach nobody.
     """
+    env["res.partner.mobile"]._take_over_phones()
     module = env["ir.module.module"].search([("name", "=", "sms_gateway_hub")])
     texted = env["mail.notification"].search_count(
         [("notification_type", "=", "sms")], limit=1

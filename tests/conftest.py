@@ -8,6 +8,16 @@ from pathlib import Path
 import pytest
 from support import CountingGateway, Database, OdooServer
 
+# Besides the hub: what people text from, so that every way to text is tried.
+MODULES = [
+    "sms_gateway_hub",
+    "sms_gateway_drill",
+    "base_automation",
+    "calendar_sms",
+    "mass_mailing_sms",
+    "stock_sms",
+]
+
 
 def log_folder(tmp_path_factory):
     """Return where servers write their logs; setup/test watches its folder."""
@@ -17,11 +27,9 @@ def log_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def database():
-    """Give a database with the hub and the tests' own gateway addon."""
+    """Give a database with the hub, the tests' own gateway addon and others' SMS."""
     database = Database(f"sgh_live_{os.getpid()}")
-    database.create(
-        ["sms_gateway_hub", "sms_gateway_drill"], os.environ.get("SGH_CORE_DB")
-    )
+    database.create(MODULES, os.environ.get("SGH_CORE_DB"))
     yield database
     database.drop()
 

@@ -62,7 +62,14 @@ def wait_for(condition, *, timeout_s=60, what="it", step_s=0.1):
 
 
 class RpcError(Exception):
-    """Odoo answered a call with an error."""
+    """Odoo answered a call with an error.
+
+    ``name`` is the class of the error, like ``odoo.exceptions.AccessError``.
+    """
+
+    def __init__(self, message, name=None):
+        super().__init__(message)
+        self.name = name
 
 
 class CountingGateway:
@@ -180,6 +187,26 @@ class Database:
                 like,
             )
         )
+
+    def appeared(self, query, *params, timeout_s=60):
+        """Wait until a query finds something; return when it did, in Unix time.
+
+        It asks hundreds of times a second, so that the time is nearly that of the
+        commit; it is never earlier.
+        """
+        connection = self._connect()
+        try:
+            with connection.cursor() as cr:
+
+                def found():
+                    cr.execute(query, params)
+                    return cr.fetchone() and time.time()
+
+                return wait_for(
+                    found, timeout_s=timeout_s, what=f"{query} {params}", step_s=0.002
+                )
+        finally:
+            connection.close()
 
     @contextmanager
     def locked(self, query, *params):
@@ -328,7 +355,8 @@ class OdooServer:
         with opener.open(request, timeout=300) as response:
             answer = json.load(response)
         if "error" in answer:
-            raise RpcError(answer["error"]["data"]["message"])
+            error = answer["error"]["data"]
+            raise RpcError(error["message"], error["name"])
         return answer.get("result")
 
     # What the drills do again and again
@@ -384,19 +412,44 @@ class OdooServer:
 
     def report(self, gateway_id, secret, **event):
         """Post a signed callback, as the gateway does; returns the HTTP status."""
+        return self._call_back(gateway_id, secret, "status", "report", event)
+
+    def receive(self, gateway_id, secret, number, text):
+        """Post a text that somebody sent to us, as the gateway does."""
+        event = {"from": number, "to": "4711", "text": text}
+        return self._call_back(gateway_id, secret, "inbound", "inbound", event)
+
+    def _call_back(self, gateway_id, secret, action, kind, event):
         token = self.database.rows(
             "SELECT webhook_token FROM sms_gateway WHERE id = %s", gateway_id
         )[0][0]
-        event = {"id": uuid.uuid4().hex, "type": "report", **event}
+        event = {"id": uuid.uuid4().hex, "type": kind, **event}
         body = json.dumps({"events": [event]}).encode()
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         request = urllib.request.Request(
-            f"{self.url}/sms_gateway/{token}/status",
+            f"{self.url}/sms_gateway/{token}/{action}",
             data=body,
             headers={"Content-Type": "application/json", "X-Signature": signature},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status
+
+    def rest(self, gateway_id):
+        """Let a gateway's own job rest, so that what is queued waits."""
+        self._set_job(gateway_id, active=False)
+
+    def work(self, gateway_id):
+        """Let a gateway's own job go on, at once."""
+        self._set_job(gateway_id, active=True)
+        self.wake(gateway_id)
+
+    def _set_job(self, gateway_id, *, active):
+        self.database.rows(
+            "UPDATE ir_cron SET active = %s WHERE id = "
+            "(SELECT cron_id FROM sms_gateway WHERE id = %s)",
+            active,
+            gateway_id,
+        )
 
     def wake(self, gateway_id):
         self.call("sms.gateway", "action_send_now", [gateway_id])

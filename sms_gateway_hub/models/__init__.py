@@ -1,18 +1,33 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import base_partner_merge
 from . import ir_actions_server
 from . import ir_http
 from . import mail_message
+from . import mail_notification
+from . import mail_thread
+from . import phone_blacklist
 from . import res_company
 from . import res_partner
+from . import res_partner_consent
+from . import res_partner_import
+from . import res_partner_mobile
+from . import sms_broadcast
+from . import sms_broadcast_recipient
+from . import sms_consent
 from . import sms_gateway
 from . import sms_gateway_adapter
 from . import sms_gateway_adapter_http
 from . import sms_gateway_adapter_sandbox
 from . import sms_gateway_attempt
 from . import sms_gateway_event
+from . import sms_gateway_gate
+from . import sms_gateway_holiday
 from . import sms_gateway_message
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_sender
+from . import sms_keyword
 from . import sms_sms
+from . import sms_suppression
+from . import sms_template

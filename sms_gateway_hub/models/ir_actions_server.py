@@ -11,6 +11,7 @@ class IrActionsServer(models.Model):
         """Mark what an automation or server action texts as automatic."""
         options = {
             "sms_gateway_kind": "automatic",
+            "sms_gateway_purpose": "transactional",
             **(self.env.context.get("sms_gateway_options") or {}),
         }
         action = self.with_context(sms_gateway_options=options)

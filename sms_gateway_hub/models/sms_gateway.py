@@ -15,12 +15,14 @@ from odoo.tools.urls import urljoin
 
 from .. import const
 from ..exceptions import GatewayError
-from ..tools import webhook
+from ..tools import keywords, quiet_hours, webhook
 from ..tools.transaction import in_new_transaction
 
 _logger = logging.getLogger(__name__)
 
 _SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})\Z")
+_E164 = re.compile(const.E164_PATTERN)
+_PREFIX_PATTERN = re.compile(r"^\+[1-9][0-9]{0,14}\Z")
 _LOOK_UP_FOR = timedelta(days=7)
 _FOUND = "sms_gateway_found"  # where a transaction keeps which gateway serves
 
@@ -104,6 +106,91 @@ class SmsGateway(models.Model):
         help="While the gateway cannot be reached, messages wait and are tried again. "
         "After this time a message fails, because it would arrive too late.",
     )
+    prefixes = fields.Char(
+        help="Beginnings of the numbers that it serves, in international form and "
+        "separated by commas, e.g. “+49, +43”. Of several gateways the longest match "
+        "serves. Empty: all numbers that no other gateway names.",
+    )
+    fallback_gateway_id = fields.Many2one(
+        "sms.gateway",
+        "Fallback",
+        copy=False,
+        ondelete="set null",
+        domain="[('id', '!=', id), ('company_id', 'in', [company_id, False])]",
+        help="While this gateway is paused, the fallback sends what waits here. Texts "
+        "whose outcome is unknown are never sent again by it.",
+    )
+    try_next_number = fields.Boolean(
+        "Try the next number",
+        default=True,
+        help="When a number turns out not to exist, the contact's next number is "
+        "texted, and the dead one is marked on the contact.",
+    )
+
+    # Consent
+    consent_policy = fields.Selection(
+        const.CONSENT_POLICIES,
+        "Whom it may text",
+        default="opt_out",
+        required=True,
+        tracking=True,
+        help="Nobody who refused is ever texted. Who wrote to us within 72 hours may "
+        "be answered in any case, and the question for consent may be asked.",
+    )
+    opt_in_prefixes = fields.Char(
+        "Consent needed for",
+        help="Beginnings of numbers, e.g. “+1, +49”: people there are texted only "
+        "after they agreed, whatever the setting above says.",
+    )
+    confirm_stop = fields.Boolean(
+        "Confirm a STOP",
+        default=True,
+        help="Answer the first STOP of a person with one last text. Off where the "
+        "gateway does that by itself.",
+    )
+    stop_answer = fields.Text(
+        "Answer to STOP",
+        translate=True,
+        help="Empty: a standard text in the person's language. It may hold {company}, {word} and {number}.",
+    )
+    start_answer = fields.Text(
+        "Answer to START",
+        translate=True,
+        help="Empty: a standard text in the person's language. It may hold {company}, {word} and {number}.",
+    )
+    help_answer = fields.Text(
+        "Answer to HELP",
+        translate=True,
+        help="Say who texts, how to reach you and how to stop. Empty: a standard text "
+        "in the person's language. It may hold {company}, {word} and {number}.",
+    )
+    question_text = fields.Text(
+        "Question for consent",
+        translate=True,
+        help="Is texted by “Ask for consent”; the person agrees with YES. Empty: a "
+        "standard text in the person's language. It may hold {company}, {word} and {number}.",
+    )
+    thanks_text = fields.Text(
+        "Thanks for consent",
+        translate=True,
+        help="Empty: a standard text in the person's language. It may hold {company}, {word} and {number}.",
+    )
+
+    # Quiet hours
+    quiet_hours = fields.Boolean(
+        tracking=True,
+        help="Hold texts while it is night where the recipient is: in the time zone of "
+        "the contact, else of the number, else of the company.",
+    )
+    quiet_from = fields.Float(
+        default=21.0, help="Local time of the recipient, in hours."
+    )
+    quiet_to = fields.Float(default=8.0, help="Local time of the recipient, in hours.")
+    quiet_holidays = fields.Boolean(
+        "Quiet on holidays",
+        help="Hold texts over the days of the list of holidays as well.",
+    )
+
     credit_value = fields.Monetary(
         currency_field="credit_currency_id",
         help="What one credit costs, for gateways that count in credits.",
@@ -214,6 +301,12 @@ class SmsGateway(models.Model):
         "“Longest text” must be between 1 and 255 SMS parts.",
     )
 
+    _quiet_hours_valid = models.Constraint(
+        "CHECK (quiet_from >= 0 AND quiet_from < 24 AND quiet_to >= 0 AND "
+        "quiet_to < 24)",
+        "Quiet hours must be times between 0:00 and 23:59.",
+    )
+
     # ------------------------------------------------------------------
     # Computes
     # ------------------------------------------------------------------
@@ -298,6 +391,30 @@ class SmsGateway(models.Model):
                             number,
                         )
                     )
+
+    @api.constrains("prefixes", "opt_in_prefixes")
+    def _check_prefixes(self):
+        for gateway in self:
+            for prefix in (
+                *gateway._split_prefixes(gateway.prefixes),
+                *gateway._split_prefixes(gateway.opt_in_prefixes),
+            ):
+                if not _PREFIX_PATTERN.match(prefix):
+                    raise ValidationError(
+                        self.env._(
+                            "“%s” is not the beginning of a number in international "
+                            "form: write it like +49 or +1202.",
+                            prefix,
+                        )
+                    )
+
+    @api.constrains("fallback_gateway_id")
+    def _check_fallback(self):
+        for gateway in self:
+            if gateway.fallback_gateway_id == gateway:
+                raise ValidationError(
+                    self.env._("A gateway cannot be its own fallback.")
+                )
 
     @api.constrains("sender")
     def _check_sender(self):
@@ -393,7 +510,17 @@ class SmsGateway(models.Model):
         """Return the gateway that serves a company: enabled ones first, then test.
 
         :param company: res.company, one
-        :return: sms.gateway, at most one
+        :return: sms.gateway, at most one; the one for numbers that no other names
+            comes first
+        """
+        return self._in_service(company)[:1]
+
+    @api.model
+    def _in_service(self, company):
+        """Return the gateways that may serve a company, the first choice first.
+
+        Enabled ones come before those in test, the company's own before shared ones,
+        those for any number before those for some prefixes.
         """
         # Once per transaction, whose snapshot cannot change; Odoo forgets it on commit
         # and on every rollback, also to a savepoint.
@@ -407,14 +534,150 @@ class SmsGateway(models.Model):
                         ("state", "in", ("enabled", "test")),
                         ("company_id", "in", [company.id, False]),
                     ],
-                    ["state", "company_id"],
+                    ["state", "company_id", "prefixes", "sequence"],
                 )
             )
-            first = gateways.sorted(
-                lambda gateway: (gateway.state != "enabled", not gateway.company_id)
-            )[:1]
-            found[company.id] = first.ids
+            found[company.id] = gateways.sorted(
+                lambda gateway: (
+                    gateway.state != "enabled",
+                    not gateway.company_id,
+                    bool(gateway.prefixes),
+                )
+            ).ids
         return self.sudo().browse(found[company.id])
+
+    @api.model
+    def _route(self, company, number, partner=None):
+        """Return the gateway for one recipient.
+
+        The contact's own gateway wins, also when it is out of service: then the text
+        fails and says so. Else an enabled one, the company's own before a shared one,
+        and of those the longest prefix that the number begins with.
+
+        :param company: res.company, one
+        :param str number: E.164, or whatever there is instead
+        :param partner: res.partner, at most one
+        :return: sms.gateway, at most one
+        """
+        if partner and (own := partner.sudo().sms_gateway_id):
+            return own
+        return self._route_number(company, number)
+
+    @api.model
+    def _route_number(self, company, number):
+        best, best_key = self.browse(), None
+        for place, gateway in enumerate(self._in_service(company)):
+            prefixes = self._split_prefixes(gateway.prefixes)
+            matches = [len(p) for p in prefixes if (number or "").startswith(p)]
+            if prefixes and not matches:
+                continue
+            key = (
+                gateway.state != "enabled",
+                not gateway.company_id,
+                -max(matches, default=0),
+                place,
+            )
+            if best_key is None or key < best_key:
+                best, best_key = gateway, key
+        return best
+
+    @api.model
+    def _route_many(self, company, numbers, partner_ids):
+        """Return the gateway ids for many recipients, False for none.
+
+        :param company: res.company, one
+        :param list numbers: E.164, or whatever there is instead
+        :param list partner_ids: ids of res.partner, False for none
+        """
+        partners = self.env["res.partner"].sudo().browse({*partner_ids} - {False, None})
+        partners.fetch(["sms_gateway_id"])
+        own = {partner.id: partner.sms_gateway_id.id for partner in partners}
+        in_service = self._in_service(company)
+        if not any(gateway.prefixes for gateway in in_service):
+            serves = in_service[:1].id
+            return [own.get(partner_id) or serves for partner_id in partner_ids]
+        return [
+            own.get(partner_id) or self._route_number(company, number).id
+            for number, partner_id in zip(numbers, partner_ids, strict=True)
+        ]
+
+    @api.model
+    def _split_prefixes(self, prefixes):
+        return [p.strip() for p in (prefixes or "").split(",") if p.strip()]
+
+    def _is_in_service(self):
+        self.ensure_one()
+        return self.active and self.state != "disabled"
+
+    def _needs_consent(self, number, purpose):
+        """Say whether a text needs consent on record.
+
+        :param str number: E.164
+        :param str purpose: of ``const.PURPOSES``
+        """
+        if not self:
+            return False
+        if self.consent_policy == "opt_in":
+            return True
+        if self.consent_policy == "opt_in_marketing" and purpose == "marketing":
+            return True
+        prefixes = tuple(self._split_prefixes(self.opt_in_prefixes))
+        return bool(prefixes) and number.startswith(prefixes)
+
+    def _next_open(self, at, number, tz, country_code, company_id=None):
+        """Return when a text may arrive at the earliest, by the quiet hours.
+
+        :param datetime at: UTC
+        :param str number: E.164
+        :param str tz: time zone of the contact, if known
+        :param str country_code: ISO code of the contact's country, if known
+        :return: datetime, UTC, at or after ``at``
+        """
+        self.ensure_one()
+        company = (
+            self.env["res.company"].sudo().browse(company_id)
+            if company_id
+            else self.company_id or self.env.company
+        )
+        zones = quiet_hours.zones_for(
+            number, tz or None, country_code or None, company.partner_id.tz or None
+        )
+        is_holiday = None
+        if self.quiet_holidays:
+            is_holiday = self.env["sms.gateway.holiday"]._is_holiday_fn(
+                company, country_code or quiet_hours.country_of(number)
+            )
+        return quiet_hours.next_open(
+            at, zones, self.quiet_from, self.quiet_to, is_holiday
+        )
+
+    def _get_answer(self, kind, lang, company):
+        """Return the words of an automatic answer.
+
+        :param str kind: "stop", "start", "help", "question" or "thanks"
+        :param str lang: language of the person, like "fr_FR"
+        :param company: res.company that answers
+        """
+        self.ensure_one()
+        name = {
+            "stop": "stop_answer",
+            "start": "start_answer",
+            "help": "help_answer",
+            "question": "question_text",
+            "thanks": "thanks_text",
+        }[kind]
+        installed = dict(self.env["res.lang"].get_installed())
+        gateway = self.with_context(lang=lang) if lang in installed else self
+        lang = lang or company.partner_id.lang or "en"
+        if text := gateway[name]:
+            word = {"stop": keywords.START_WORD}.get(kind, keywords.STOP_WORD)
+            if kind == "question":
+                word = keywords.CONFIRM_WORDS[keywords.answer_lang(lang)]
+            return keywords.fill_answer(
+                text, company=company.name, word=word, number=self.sender or ""
+            )
+        number = self.sender if _E164.match(self.sender or "") else None
+        return keywords.default_answer(kind, lang, company.name, number=number)
 
     def _get_test_numbers(self):
         self.ensure_one()
@@ -486,6 +749,8 @@ class SmsGateway(models.Model):
             if (gateway.id, at) not in asked:
                 asked.add((gateway.id, at))
                 gateway.cron_id._trigger(at)
+                if gateway.paused_until and gateway.fallback_gateway_id:
+                    gateway.fallback_gateway_id._trigger_sender(at)
 
     def _is_neutralized(self):
         return bool(
@@ -510,6 +775,7 @@ class SmsGateway(models.Model):
             }
         )
         self._trigger_sender(self.paused_until)
+        self.fallback_gateway_id._trigger_sender()
         if not was_paused:
             _logger.info("SMS gateway %s is paused: %s", self.id, reason)
             self._alert_responsible(reason)

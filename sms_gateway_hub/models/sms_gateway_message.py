@@ -3,12 +3,13 @@
 
 import logging
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
-from odoo.tools import SQL, get_lang
+from odoo.tools import SQL, format_datetime, get_lang
 
 from odoo.addons.mail.tools.discuss import Store
 
@@ -19,6 +20,37 @@ from ..tools.gateway_data import OutgoingMessage
 _logger = logging.getLogger(__name__)
 
 _E164 = re.compile(const.E164_PATTERN)
+
+# What a mass text writes, column by column.
+_BULK_FIELDS = (
+    "uuid",
+    "gateway_id",
+    "gateway_fixed",
+    "kind",
+    "purpose",
+    "urgent",
+    "hold",
+    "broadcast_id",
+    "number",
+    "sender",
+    "partner_id",
+    "res_model",
+    "res_id",
+    "mail_message_id",
+    "body",
+    "encoding",
+    "segments",
+    "state",
+    "state_at",
+    "failure_type",
+    "failure_reason",
+    "priority",
+    "scheduled_at",
+    "expires_at",
+    "due_at",
+    "author_id",
+    "company_id",
+)
 
 # Failure types whose reason is the gateway's own words, which say little alone.
 _GATEWAY_WORDS = frozenset(
@@ -63,6 +95,12 @@ class SmsGatewayMessage(models.Model):
     gateway_id = fields.Many2one(
         "sms.gateway", ondelete="restrict", readonly=True, index=True
     )
+    gateway_fixed = fields.Boolean(
+        "Gateway chosen",
+        readonly=True,
+        help="Somebody chose the gateway, for this text or for the contact: no fallback "
+        "sends it.",
+    )
     external_ref = fields.Char(
         "Gateway ID",
         readonly=True,
@@ -79,6 +117,27 @@ class SmsGatewayMessage(models.Model):
         readonly=True,
         help="How the text came about: written for one person, to many at once, "
         "as an answer, or by Odoo itself.",
+    )
+    purpose = fields.Selection(
+        const.PURPOSES,
+        readonly=True,
+        help="What the text is for: people may refuse marketing alone.",
+    )
+    urgent = fields.Boolean(
+        readonly=True, help="It may arrive during the recipient's quiet hours."
+    )
+    exempt = fields.Selection(
+        [("answer", "Answer to a keyword"), ("question", "Question for consent")],
+        "Exception",
+        readonly=True,
+        help="The one answer to STOP or HELP leaves in spite of a refusal, and the "
+        "question for consent without consent on record. Nothing else may.",
+    )
+    hold = fields.Selection(
+        const.HOLD_TYPES, "Held", readonly=True, copy=False, help="Why it waits."
+    )
+    broadcast_id = fields.Many2one(
+        "sms.broadcast", readonly=True, index="btree_not_null", ondelete="restrict"
     )
     number = fields.Char(
         readonly=True,
@@ -184,6 +243,24 @@ class SmsGatewayMessage(models.Model):
     resend_ids = fields.One2many(
         "sms.gateway.message", "resend_of_id", "Sent again as", readonly=True
     )
+    answers_id = fields.Many2one(
+        "sms.gateway.message",
+        "Follows",
+        readonly=True,
+        index="btree_not_null",
+        help="The last text of ours to that number, not older than a week.",
+    )
+    keyword_family = fields.Selection(
+        const.KEYWORD_FAMILIES,
+        "Keyword",
+        readonly=True,
+        help="What the incoming text was taken for.",
+    )
+    may_be_refusal = fields.Boolean(
+        "May mean “no more texts”",
+        compute="_compute_may_be_refusal",
+        search="_search_may_be_refusal",
+    )
     cost_text = fields.Char("Cost and unit", compute="_compute_cost_text")
     failure_text = fields.Char("Reason in words", compute="_compute_failure_text")
     document_label = fields.Char(compute="_compute_document_label")
@@ -201,6 +278,13 @@ class SmsGatewayMessage(models.Model):
         "AND state NOT IN ('failed', 'expired', 'canceled')",
         "This message is being sent again already.",
     )
+    # Killed and resumed, a broadcast cannot text a number twice.
+    _broadcast_unique = models.UniqueIndex(
+        "(broadcast_id, number) WHERE broadcast_id IS NOT NULL "
+        "AND direction = 'outgoing' AND resend_of_id IS NULL "
+        "AND failure_type IS DISTINCT FROM 'duplicate'"
+    )
+    _heard_index = models.Index("(number, id) WHERE direction = 'incoming'")
     _external_ref_index = models.Index(
         "(gateway_id, external_ref) WHERE external_ref IS NOT NULL"
     )
@@ -249,7 +333,46 @@ class SmsGatewayMessage(models.Model):
             else:
                 message.cost_text = self.env._("%s credits", amount)
 
-    @api.depends("failure_type", "failure_reason", "state", "gateway_id.health")
+    @api.depends("number", "direction")
+    def _compute_may_be_refusal(self):
+        incoming = self.filtered(lambda message: message.direction == "incoming")
+        self.may_be_refusal = False
+        if incoming:
+            consents = self.env["sms.consent"].sudo()
+            for message in incoming:
+                last = consents._get_last(
+                    message.number,
+                    (*const.DECIDING_ACTS, "possible_opt_out", "not_opt_out"),
+                )
+                message.may_be_refusal = (
+                    last.act == "possible_opt_out" and last.message_id == message
+                )
+
+    @api.model
+    def _search_may_be_refusal(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        self.env["sms.consent"].flush_model()
+        undecided = SQL(
+            """
+            (SELECT doubt.message_id
+               FROM sms_consent AS doubt
+              WHERE doubt.act = 'possible_opt_out'
+                AND doubt.message_id IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT FROM sms_consent AS later
+                     WHERE later.number = doubt.number
+                       AND (later.at, later.id) > (doubt.at, doubt.id)
+                       AND later.act IN ('opted_in', 'opted_out', 'blacklisted',
+                                         'cleared', 'possible_opt_out',
+                                         'not_opt_out')))
+            """
+        )
+        return [("id", "in" if True in value else "not in", undecided)]
+
+    @api.depends(
+        "failure_type", "failure_reason", "state", "hold", "gateway_id.health"
+    )
     @api.depends_context("lang")
     def _compute_failure_text(self):
         labels = dict(self._fields["failure_type"]._description_selection(self.env))
@@ -267,6 +390,18 @@ class SmsGatewayMessage(models.Model):
         self.ensure_one()
         if self.state != "queued":
             return None
+        if self.hold == "quiet_hours":
+            return self.env._(
+                "It waits until %s: quiet hours where the recipient is.",
+                format_datetime(self.env, self.due_at, dt_format="short"),
+            )
+        if self.hold == "possible_opt_out":
+            return self.env._(
+                "It waits: an answer of the recipient may mean “no more texts”, and "
+                "somebody has to decide."
+            )
+        if self.hold == "broadcast_paused":
+            return self.env._("It waits: its broadcast is paused.")
         return {
             "off": self.env._("It waits: the gateway is disabled."),
             "paused": self.env._("It waits: the gateway is paused."),
@@ -318,7 +453,14 @@ class SmsGatewayMessage(models.Model):
                 raise UserError(
                     self.env._("“Send not before” must be in the future, or empty.")
                 )
-            vals["due_at"] = at or now
+            # Quiet hours are asked for again when it is taken up; what a decision of
+            # somebody is needed for goes on to wait.
+            decided = self.filtered(
+                lambda message: message.hold not in ("possible_opt_out",
+                                                     "broadcast_paused")
+            )
+            if decided == self:
+                vals.update(due_at=at or now, hold=False)
         if "expires_at" in vals:
             until = to_datetime(vals["expires_at"])
             if until and until <= now:
@@ -358,22 +500,120 @@ class SmsGatewayMessage(models.Model):
             ``gateway_id`` are read, what follows of them is added
         :return: the messages, in the order given
         """
+        messages = self.sudo().create(self._prepare_outgoing(vals_list))
+        self._trigger_senders(
+            (message.gateway_id, message.due_at)
+            for message in messages
+            if message.state == "queued"
+        )
+        return messages
+
+    @api.model
+    def _enqueue_bulk(self, vals_list):
+        """Write very many outgoing messages, like ``_enqueue`` but by one statement.
+
+        :param list vals_list: as for ``_enqueue``. A number that its broadcast has
+            texted already becomes ``canceled``, as a duplicate
+        :return: list of dicts with id, state and failure_type, in the order given
+        """
+        if not vals_list:
+            return []
+        prepared = self._prepare_outgoing(vals_list)
+        self._mark_duplicates(prepared)
+        columns = [
+            (name, self._fields[name].column_type[1])
+            for name in _BULK_FIELDS
+        ]
+        now = fields.Datetime.now()
+        arrays = SQL(", ").join(
+            SQL(
+                "%s::%s[]",
+                [
+                    self._fields[name].convert_to_column(values.get(name), self)
+                    for values in prepared
+                ],
+                SQL(kind.split("(")[0]),
+            )
+            for name, kind in columns
+        )
+        names = SQL(", ").join(SQL.identifier(name) for name, _kind in columns)
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO sms_gateway_message
+                            (%(names)s, direction, attempts, create_uid, create_date,
+                             write_uid, write_date)
+                     SELECT row.*, 'outgoing', 0, %(uid)s, %(now)s, %(uid)s, %(now)s
+                       FROM unnest(%(arrays)s) AS row (%(names)s)
+                  RETURNING id, uuid
+                """,
+                names=names,
+                arrays=arrays,
+                uid=self.env.uid,
+                now=now,
+            ),
+            log_exceptions=False,
+        )
+        id_by_uuid = {uuid: message_id for message_id, uuid in self.env.cr.fetchall()}
+        gateways = self.env["sms.gateway"].sudo()
+        self._trigger_senders(
+            (gateways.browse(values["gateway_id"]), values["due_at"])
+            for values in prepared
+            if values["state"] == "queued"
+        )
+        return [
+            {
+                "id": id_by_uuid[values["uuid"]],
+                "state": values["state"],
+                "failure_type": values.get("failure_type") or False,
+            }
+            for values in prepared
+        ]
+
+    @api.model
+    def _preview_bulk(self, vals_list):
+        """Say what ``_enqueue_bulk`` would do, and write nothing.
+
+        :return: list of (state, failure type, reason, hold, SMS parts)
+        """
+        prepared = self._prepare_outgoing(vals_list)
+        self._mark_duplicates(prepared)
+        return [
+            (
+                values["state"],
+                values.get("failure_type") or False,
+                values.get("failure_reason") or False,
+                values.get("hold") or False,
+                values["segments"],
+            )
+            for values in prepared
+        ]
+
+    @api.model
+    def _prepare_outgoing(self, vals_list):
+        """Complete values of outgoing messages and let each pass the gate."""
         now = fields.Datetime.now()
         gateways = self.env["sms.gateway"].browse(
             {vals["gateway_id"] for vals in vals_list if vals.get("gateway_id")}
         )
         gateway_by_id = {gateway.id: gateway for gateway in gateways.sudo()}
+        no_gateway = self.env["sms.gateway"]
         counts = {}
-        prepared = []
+        prepared, to_check = [], {}
         for vals in vals_list:
             body = segments.clean_text(vals.get("body") or "")
             # A mass text mostly repeats a few texts: count each once.
             if body not in counts:
                 counts[body] = segments.count_segments(body)
-            gateway = gateway_by_id.get(vals.get("gateway_id"))
+            gateway = gateway_by_id.get(vals.get("gateway_id"), no_gateway)
             vals = {
+                "uuid": uuid4().hex,
                 "direction": "outgoing",
-                "sender": gateway.sender if gateway else False,
+                "state": "queued",
+                "kind": "single",
+                "priority": const.PRIORITY_NORMAL,
+                "sender": gateway.sender,
                 "company_id": self.env.company.id,
                 "author_id": self.env.uid,
                 **vals,
@@ -385,21 +625,34 @@ class SmsGatewayMessage(models.Model):
                 "due_at": max(vals.get("scheduled_at") or now, now),
                 "state_at": now,
             }
-            failure = self._check_sendable(vals, gateway, now)
+            vals.setdefault("purpose", const.PURPOSE_OF_KIND.get(vals["kind"]))
+            prepared.append(vals)
+            failure = vals["state"] == "queued" and self._check_sendable(
+                vals, gateway, now
+            )
             if failure:
                 state, failure_type, reason = failure
                 vals.update(
                     state=state, failure_type=failure_type, failure_reason=reason
                 )
-            prepared.append(vals)
-        messages = self.sudo().create(prepared)
-        for gateway, queued in (
-            messages.filtered(lambda message: message.state == "queued")
-            .grouped("gateway_id")
-            .items()
-        ):
-            gateway._trigger_sender(min(queued.mapped("due_at")))
-        return messages
+            elif vals["state"] == "queued":
+                to_check.setdefault(gateway, []).append(vals)
+        gate = self.env["sms.gateway.gate"]
+        for gateway, items in to_check.items():
+            for vals, decision in zip(
+                items, gate._check(gateway, items, now), strict=True
+            ):
+                if not decision:
+                    continue
+                if decision.state == "queued":
+                    vals.update(hold=decision.hold, due_at=decision.until)
+                else:
+                    vals.update(
+                        state=decision.state,
+                        failure_type=decision.failure_type,
+                        failure_reason=decision.reason,
+                    )
+        return prepared
 
     @api.model
     def _check_sendable(self, vals, gateway, now):
@@ -417,15 +670,32 @@ class SmsGatewayMessage(models.Model):
             )
         if not vals["body"].strip():
             return "failed", "empty", self.env._("The text is empty.")
-        limit = gateway.max_segments if gateway else const.MAX_SEGMENTS
-        if vals["segments"] > limit:
+        if not gateway:
+            return (
+                "failed",
+                "no_gateway",
+                self.env._(
+                    "No gateway serves this number: add its prefix to one, or enable "
+                    "one for all numbers."
+                ),
+            )
+        if not gateway._is_in_service():
+            return (
+                "failed",
+                "no_gateway",
+                self.env._(
+                    "The gateway “%s” is disabled. Enable it, or choose another one.",
+                    gateway.name,
+                ),
+            )
+        if vals["segments"] > gateway.max_segments:
             return (
                 "failed",
                 "too_long",
                 self.env._(
                     "The text needs %(count)s SMS parts, the gateway allows %(limit)s.",
                     count=vals["segments"],
-                    limit=limit,
+                    limit=gateway.max_segments,
                 ),
             )
         if vals.get("expires_at") and vals["expires_at"] <= now:
@@ -434,26 +704,56 @@ class SmsGatewayMessage(models.Model):
                 "expired",
                 self.env._("Its validity had ended before it could be queued."),
             )
-        return self._gate(gateway, vals["number"])
+        return None
 
     @api.model
-    def _gate(self, gateway, number):
-        """The gate that every outgoing message passes, when queued and when claimed.
-
-        :param gateway: sms.gateway that will send it
-        :param str number: recipient, E.164
-        :return: None to let it pass, or (state, failure type, reason in words)
-        """
-        if gateway and not gateway._may_text(number):
-            return (
-                "canceled",
-                "test_mode",
-                self.env._(
-                    "The gateway is in test mode and this is not one of its "
-                    "test numbers."
-                ),
+    def _mark_duplicates(self, prepared):
+        """Set aside what a broadcast has for a number that it texts already."""
+        numbers = {}
+        for values in prepared:
+            if values.get("broadcast_id") and values["number"]:
+                numbers.setdefault(values["broadcast_id"], set()).add(values["number"])
+        for broadcast_id, wanted in numbers.items():
+            self.env.cr.execute(
+                SQL(
+                    """
+                    SELECT number FROM sms_gateway_message
+                     WHERE broadcast_id = %s AND number = ANY(%s)
+                       AND direction = 'outgoing' AND resend_of_id IS NULL
+                       AND failure_type IS DISTINCT FROM 'duplicate'
+                    """,
+                    broadcast_id,
+                    list(wanted),
+                )
             )
-        return None
+            seen = {number for (number,) in self.env.cr.fetchall()}
+            for values in prepared:
+                if values.get("broadcast_id") != broadcast_id or not values["number"]:
+                    continue
+                if values["number"] in seen:
+                    values.update(
+                        state="canceled",
+                        failure_type="duplicate",
+                        failure_reason=self.env._(
+                            "This number gets the same text already."
+                        ),
+                        hold=False,
+                    )
+                seen.add(values["number"])
+
+    @api.model
+    def _trigger_senders(self, pairs):
+        """Wake the senders of queued messages.
+
+        :param pairs: (sms.gateway, due time) of each; what waits for somebody's
+            decision wakes nobody
+        """
+        first = {}
+        for gateway, due_at in pairs:
+            if due_at < const.FAR_OFF:
+                first[gateway] = min(first.get(gateway, due_at), due_at)
+        for gateway, due_at in first.items():
+            gateway._trigger_sender(due_at)
 
     # ------------------------------------------------------------------
     # The sender's statements. Each runs in a short transaction of its own.
@@ -466,6 +766,9 @@ class SmsGatewayMessage(models.Model):
         They become ``sending`` under a lease, with a new attempt. Rows that another
         transaction holds are skipped.
 
+        What waits at paused gateways that name this one as fallback is taken as well,
+        and becomes this gateway's.
+
         :param gateway: sms.gateway, one
         :param int limit: messages at most
         :return: list of dicts with the columns that a request is built of
@@ -473,13 +776,24 @@ class SmsGatewayMessage(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                WITH due AS (
+                WITH source AS (
+                    SELECT id AS gateway_id
+                      FROM sms_gateway
+                     WHERE id = %(gateway)s
+                        OR fallback_gateway_id = %(gateway)s
+                       AND paused_until > now() AT TIME ZONE 'UTC'
+                       AND state != 'disabled' AND active
+                ), due AS (
                     SELECT waiting.id
                       FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+                CROSS JOIN source
                 CROSS JOIN LATERAL (
                            SELECT id, due_at
                              FROM sms_gateway_message
-                            WHERE gateway_id = %(gateway)s
+                            WHERE gateway_id = source.gateway_id
+                              AND (gateway_id = %(gateway)s
+                                   OR gateway_fixed IS NOT TRUE
+                                      AND segments <= %(max_segments)s)
                               AND state = 'queued'
                               AND priority = level.priority
                               AND due_at <= now() AT TIME ZONE 'UTC'
@@ -494,6 +808,10 @@ class SmsGatewayMessage(models.Model):
                 )
                 UPDATE sms_gateway_message AS message
                    SET state = 'sending',
+                       hold = NULL,
+                       sender = CASE WHEN message.gateway_id = %(gateway)s
+                                     THEN message.sender ELSE %(sender)s END,
+                       gateway_id = %(gateway)s,
                        state_at = now() AT TIME ZONE 'UTC',
                        lease_until = now() AT TIME ZONE 'UTC'
                                      + %(lease)s * interval '1 second',
@@ -506,9 +824,13 @@ class SmsGatewayMessage(models.Model):
                        message.sender, message.encoding, message.segments,
                        message.priority, message.expires_at, message.due_at,
                        message.attempts, message.attempt_ref, message.company_id,
+                       message.partner_id, message.purpose, message.kind,
+                       message.urgent, message.exempt, message.broadcast_id,
                        greatest(message.create_date, message.scheduled_at) AS since
                 """,
                 gateway=gateway.id,
+                max_segments=gateway.max_segments,
+                sender=gateway.sender or None,
                 limit=limit,
                 lease=const.LEASE_S,
                 attempt=uuid4().hex,
@@ -582,6 +904,7 @@ class SmsGatewayMessage(models.Model):
             ("cost", "numeric"),
             ("cost_unit", "varchar"),
             ("cost_company", "numeric"),
+            ("hold", "varchar"),
             ("retry_in_s", "float8"),
             ("counts", "bool"),
             ("started_at", "timestamp"),
@@ -615,6 +938,7 @@ class SmsGatewayMessage(models.Model):
                            cost = outcome.cost,
                            cost_unit = outcome.cost_unit,
                            cost_company = outcome.cost_company,
+                           hold = outcome.hold,
                            due_at = CASE WHEN outcome.state = 'queued'
                                          THEN now() AT TIME ZONE 'UTC'
                                            + outcome.retry_in_s * interval '1 second'
@@ -697,7 +1021,7 @@ class SmsGatewayMessage(models.Model):
                 """
                 UPDATE sms_gateway_message
                    SET due_at = now() AT TIME ZONE 'UTC'
-                 WHERE gateway_id = %s AND state = 'queued'
+                 WHERE gateway_id = %s AND state = 'queued' AND hold IS NULL
                    AND due_at > now() AT TIME ZONE 'UTC'
                    AND (scheduled_at IS NULL
                         OR scheduled_at <= now() AT TIME ZONE 'UTC')
@@ -770,7 +1094,7 @@ class SmsGatewayMessage(models.Model):
                                WHERE to_sync ORDER BY id LIMIT %s
                           FOR UPDATE SKIP LOCKED)
              RETURNING id, sms_uuid, state, failure_type, failure_reason,
-                       mail_message_id
+                       mail_message_id, number, direction
                 """,
                 limit,
             ),
@@ -779,8 +1103,81 @@ class SmsGatewayMessage(models.Model):
         rows = self.env.cr.dictfetchall()
         self.browse().invalidate_model(["to_sync"])
         self._sync_trackers_apart([row for row in rows if row["sms_uuid"]])
+        self._learn_of_numbers_apart(rows)
         self._notify_screens([row["mail_message_id"] for row in rows])
         return len(rows)
+
+    @api.model
+    def _learn_of_numbers_apart(self, rows):
+        """Keep what outcomes say of numbers, so that trouble with it stops nothing."""
+        told = [
+            row
+            for row in rows
+            if row["state"] == "delivered"
+            or row["state"] in ("failed", "undelivered")
+            and row["failure_type"] in ("number_dead", "opted_out")
+        ]
+        if not told:
+            return
+        try:
+            with self.env.cr.savepoint():
+                self._learn_of_numbers(told)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            _logger.exception("What %s outcomes say of numbers is lost", len(told))
+
+    @api.model
+    def _learn_of_numbers(self, rows):
+        """Mark numbers as alive or dead, step down to the next, mirror refusals."""
+        mobiles = self.env["res.partner.mobile"].sudo()
+        mobiles._mark_alive(
+            [row["number"] for row in rows if row["state"] == "delivered"]
+        )
+        failed = [row for row in rows if row["state"] != "delivered"]
+        dead = [row for row in failed if row["failure_type"] == "number_dead"]
+        for reason in {row["failure_reason"] for row in dead}:
+            mobiles._mark_dead(
+                [row["number"] for row in dead if row["failure_reason"] == reason],
+                reason,
+            )
+        messages = self.sudo().browse([row["id"] for row in failed])
+        messages.invalidate_recordset()
+        refused = messages.browse(
+            [row["id"] for row in failed if row["failure_type"] == "opted_out"]
+        )
+        self.env["sms.consent"]._record_many(
+            [
+                {
+                    "number": message.number,
+                    "act": "opted_out",
+                    "method": "gateway",
+                    "partner_id": message.partner_id.id,
+                    "message_id": message.id,
+                    "gateway_id": message.gateway_id.id,
+                    "broadcast_id": message.broadcast_id.id,
+                    "company_id": message.company_id.id,
+                    "note": message.failure_reason,
+                }
+                for message in refused
+            ]
+        )
+        self.browse([row["id"] for row in dead])._step_down()
+
+    def _step_down(self):
+        """Text the next number of contacts whose number turned out to be dead.
+
+        Certain failures only: what may have arrived is never texted elsewhere.
+        """
+        values = []
+        for message in self.sudo():
+            gateway, partner = message.gateway_id, message.partner_id
+            if not gateway.try_next_number or not partner or message.resend_ids:
+                continue
+            number = partner._sms_gateway_next_number(message.number)
+            if number:
+                values.append({**message._prepare_again(), "number": number})
+        self._enqueue(values).write({"to_sync": True})
 
     @api.model
     def _sync_trackers_apart(self, rows):
@@ -899,6 +1296,97 @@ class SmsGatewayMessage(models.Model):
         self._sync()
         return moved
 
+    @api.model
+    def _cancel_refused(self, consents):
+        """Cancel what waits for numbers and people that refused, at once.
+
+        Also what a sender has claimed and whose request has not left. One whose request
+        is under way may leave; the answer to the refusal does.
+
+        :param consents: sms.consent, refusing ones
+        """
+        reason = self.env._("The recipient refused texts while it waited.")
+        self.flush_model()
+        for scope, rows in consents.grouped("scope").items():
+            self.env.cr.execute(
+                SQL(
+                    """
+                    UPDATE sms_gateway_message
+                       SET state = 'canceled',
+                           failure_type = 'opted_out',
+                           failure_reason = %(reason)s,
+                           state_at = now() AT TIME ZONE 'UTC',
+                           lease_until = NULL,
+                           hold = NULL,
+                           to_sync = TRUE
+                     WHERE id IN (
+                           SELECT id FROM sms_gateway_message
+                            WHERE number = ANY(%(numbers)s)
+                              AND state IN ('queued', 'sending')
+                           UNION ALL
+                           SELECT id FROM sms_gateway_message
+                            WHERE partner_id = ANY(%(partners)s)
+                              AND state IN ('queued', 'sending'))
+                       AND (state = 'queued'
+                            OR state = 'sending' AND request_at IS NULL)
+                       AND direction = 'outgoing'
+                       AND exempt IS DISTINCT FROM 'answer'
+                       AND (%(everything)s OR purpose = 'marketing')
+                    """,
+                    reason=reason,
+                    numbers=rows.mapped("number"),
+                    partners=rows.filtered(
+                        lambda row: row.act == "opted_out"
+                    ).partner_id.ids,
+                    everything=scope == "all",
+                )
+            )
+        self.invalidate_model()
+        self._sync()
+
+    @api.model
+    def _end_hold(self, hold, numbers):
+        """Let messages go on that waited for a decision.
+
+        :param str hold: of ``const.HOLD_TYPES``
+        :param list numbers: E.164
+        """
+        held = self.sudo().search(
+            [("state", "=", "queued"), ("hold", "=", hold), ("number", "in", numbers)]
+        )
+        for message in held.try_lock_for_update():
+            now = fields.Datetime.now()
+            message.write({"hold": False, "due_at": max(message.scheduled_at or now, now)})
+            message.gateway_id._trigger_sender(message.due_at)
+
+    def action_opt_out(self):
+        """Record that this incoming text means “no more texts”."""
+        self._check_may_decide()
+        self.env["sms.consent"]._settle_suspicion(self.sudo(), "opted_out")
+        return self._notify_user(
+            self.env._("The refusal is recorded: no more texts to this person."),
+            "success",
+        )
+
+    def action_not_opt_out(self):
+        """Record that this incoming text does not mean “no more texts”."""
+        self._check_may_decide()
+        self.env["sms.consent"]._settle_suspicion(self.sudo(), "not_opt_out")
+        return self._notify_user(
+            self.env._("Recorded: this was no refusal. What was held goes on."),
+            "success",
+        )
+
+    def _check_may_decide(self):
+        self.check_access("read")
+        if any(
+            message.direction != "incoming" or not _E164.match(message.number or "")
+            for message in self
+        ):
+            raise UserError(
+                self.env._("Only an incoming text from a phone can be a refusal.")
+            )
+
     def action_cancel(self):
         """Cancel messages that still wait in the hub."""
         self._check_may_act()
@@ -951,25 +1439,14 @@ class SmsGatewayMessage(models.Model):
                     "unconfirmed can be sent again, and each only once at a time."
                 )
             )
-        messages_sudo = again.sudo()
-        new = messages_sudo._enqueue(
+        new = self._enqueue(
             [
                 {
-                    "resend_of_id": message.id,
+                    **message._prepare_again(),
                     "gateway_id": message._get_gateway_in_service().id,
-                    "kind": message.kind,
-                    "number": message.number,
-                    "partner_id": message.partner_id.id,
-                    "res_model": message.res_model,
-                    "res_id": message.res_id,
-                    "mail_message_id": message.mail_message_id.id,
-                    "body": message.body,
-                    "priority": message.priority,
                     "author_id": self.env.uid,
-                    "company_id": message.company_id.id,
-                    "sms_uuid": message.sms_uuid,
                 }
-                for message in messages_sudo
+                for message in again.sudo()
             ]
         )
         new.write({"to_sync": True})
@@ -981,6 +1458,29 @@ class SmsGatewayMessage(models.Model):
             ),
             "success",
         )
+
+    def _prepare_again(self):
+        """Return the values of a new message in the place of this one."""
+        self.ensure_one()
+        return {
+            "resend_of_id": self.id,
+            "gateway_id": self.gateway_id.id,
+            "gateway_fixed": self.gateway_fixed,
+            "kind": self.kind,
+            "purpose": self.purpose,
+            "exempt": self.exempt,
+            "number": self.number,
+            "partner_id": self.partner_id.id,
+            "res_model": self.res_model,
+            "res_id": self.res_id,
+            "mail_message_id": self.mail_message_id.id,
+            "broadcast_id": self.broadcast_id.id,
+            "body": self.body,
+            "priority": self.priority,
+            "author_id": self.author_id.id,
+            "company_id": self.company_id.id,
+            "sms_uuid": self.sms_uuid,
+        }
 
     def _check_may_act(self):
         """Let users act on their own texts, and managers on all that they see.
@@ -1000,7 +1500,9 @@ class SmsGatewayMessage(models.Model):
         gateway = self.gateway_id
         if gateway.active and gateway.state != "disabled":
             return gateway
-        in_service = self.env["sms.gateway"]._find(self.company_id)
+        in_service = self.env["sms.gateway"]._route_number(
+            self.company_id or self.env.company, self.number
+        )
         if not in_service:
             raise UserError(
                 self.env._("No gateway is in service: enable one, then send again.")
@@ -1052,6 +1554,7 @@ class SmsGatewayMessage(models.Model):
         body = segments.clean_text(inbound.body)
         count = segments.count_segments(body)
         partner = self._find_contact(gateway, inbound.number)
+        answers = self._find_answered(gateway, inbound.number)
         message = self.sudo().create(
             {
                 "direction": "incoming",
@@ -1070,6 +1573,8 @@ class SmsGatewayMessage(models.Model):
                 "segments": count.segments,
                 "sent_at": inbound.sent_at,
                 "author_id": False,
+                "answers_id": answers.id,
+                "broadcast_id": answers.broadcast_id.id,
                 "failure_type": False if inbound.readable else "unreadable",
                 "failure_reason": False
                 if inbound.readable
@@ -1077,7 +1582,73 @@ class SmsGatewayMessage(models.Model):
             }
         )
         message._log_on_contact()
+        if family := self.env["sms.consent"]._handle_inbound(message):
+            message.keyword_family = family
         return message
+
+    @api.model
+    def _find_answered(self, gateway, number):
+        """Return our last text to a number, not older than a week, at most one."""
+        if not _E164.match(number or ""):
+            return self.sudo().browse()
+        last = self.sudo().search(
+            [
+                ("number", "=", number),
+                ("direction", "=", "outgoing"),
+                ("gateway_id", "=", gateway.id),
+                ("state", "in", ("sent", "delivered", "unconfirmed")),
+            ],
+            limit=1,
+        )
+        since = fields.Datetime.now() - timedelta(days=7)
+        return last.filtered(lambda message: message.state_at >= since)
+
+    def _answer(self, kind, keyword):
+        """Answer an incoming keyword, once, in the language of the person.
+
+        :param str kind: "stop", "start", "help" or "thanks"
+        :param keyword: sms.keyword that was texted
+        """
+        self.ensure_one()
+        gateway = self.gateway_id
+        if kind == "stop" and not gateway.confirm_stop:
+            return self.browse()
+        company = self.company_id or gateway.company_id or self.env.company
+        # "STOP" is said in every language; other words tell which one it is.
+        lang = keyword.lang if keyword.lang not in (False, "en") else None
+        lang = lang or self.partner_id.lang or keyword.lang
+        answer = self._enqueue(
+            [
+                {
+                    "gateway_id": gateway.id,
+                    "gateway_fixed": True,
+                    "kind": "automatic",
+                    "exempt": "answer",
+                    "purpose": "transactional",
+                    "priority": const.PRIORITY_HIGH,
+                    "number": self.number,
+                    "partner_id": self.partner_id.id,
+                    "res_model": self.res_model,
+                    "res_id": self.res_id,
+                    "body": gateway._get_answer(kind, lang, company),
+                    "company_id": company.id,
+                    "author_id": self.env.uid,
+                }
+            ]
+        )
+        answer._log_in_chatter()
+        return answer
+
+    def _log_in_chatter(self):
+        """Show texts that the hub wrote by itself in the chatter of their contacts."""
+        for message in self.filtered("partner_id"):
+            message.mail_message_id = message.partner_id._message_log(
+                body=self.env["sms.sms"]._sms_gateway_to_html(message.body),
+                message_type="sms",
+            )
+            self._notify_screens(
+                message.mail_message_id.ids, [("res.partner", message.partner_id.id)]
+            )
 
     def _log_on_contact(self):
         """Show an incoming text in the chatter of its contact.
@@ -1128,7 +1699,16 @@ class SmsGatewayMessage(models.Model):
         partners = self.env["res.partner"].sudo()
         if not _E164.match(number or ""):
             return partners
-        domain = [("phone_sanitized", "=", number)]
+        if owner := self.env["res.partner.mobile"]._find_owner(
+            number, gateway.company_id
+        ):
+            return owner.sudo()
+        # Whose answers nobody claims: any of its numbers counts.
+        domain = [
+            "|",
+            ("phone_sanitized", "=", number),
+            ("mobile_ids.number_e164", "=", number),
+        ]
         if gateway.company_id:
             domain += [("company_id", "in", [gateway.company_id.id, False])]
         partners = partners.search(domain, order="id", limit=50)

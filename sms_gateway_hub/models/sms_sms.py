@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 
 from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import AccessError
 from odoo.tools import plaintext2html
 
 from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
@@ -21,6 +22,8 @@ _OPTION_FIELDS = (
     "sms_gateway_scheduled_at",
     "sms_gateway_expires_at",
     "sms_gateway_author_id",
+    "sms_gateway_purpose",
+    "sms_gateway_urgent",
 )
 
 # Our failure type -> the word that a provider answers to core.
@@ -32,6 +35,8 @@ _CORE_ANSWERS = {
     "opted_out": "sms_optout",
     "expired": "expired",
     "rejected": "rejected",
+    "no_consent": "sms_optout",
+    "no_gateway": "server_error",
 }
 
 
@@ -50,6 +55,8 @@ class SmsSms(models.Model):
     sms_gateway_scheduled_at = fields.Datetime("Send not before")
     sms_gateway_expires_at = fields.Datetime("Send not after")
     sms_gateway_author_id = fields.Many2one("res.users", "Sent by")
+    sms_gateway_purpose = fields.Selection(const.PURPOSES, "Purpose")
+    sms_gateway_urgent = fields.Boolean("Urgent")
     sms_gateway_res_model = fields.Char("Document model")
     sms_gateway_res_id = fields.Integer("Document ID")
     sms_gateway_company_id = fields.Many2one("res.company", "Company of the document")
@@ -84,12 +91,23 @@ class SmsSms(models.Model):
         options = {name: options[name] for name in _OPTION_FIELDS if options.get(name)}
         if self.env.uid != SUPERUSER_ID:
             # Core creates these rows with sudo: that is no right to more.
+            user = self.env.user
             options["sms_gateway_author_id"] = self.env.uid
             if gateway_id := options.get("sms_gateway_id"):
-                user = self.env.user
                 self.env["sms.gateway"].with_user(user).browse(gateway_id).check_access(
                     "read"
                 )
+            if not user.has_group("sms_gateway_hub.group_manager"):
+                if options.get("sms_gateway_urgent"):
+                    raise AccessError(
+                        self.env._(
+                            "Only managers of SMS gateways may send urgent texts, "
+                            "which skip the recipients' quiet hours."
+                        )
+                    )
+                if options.get("sms_gateway_kind") == "broadcast":
+                    # A mass text is marketing, unless a manager says otherwise.
+                    options["sms_gateway_purpose"] = "marketing"
         return {"sms_gateway_author_id": self.env.uid, **options}
 
     # ------------------------------------------------------------------
@@ -104,29 +122,40 @@ class SmsSms(models.Model):
         )
 
     def _sms_gateway_split(self):
-        """Group by the gateway that serves; what none serves is under an empty one.
+        """Group by the gateway that serves.
 
-        :return: dict of sms.gateway (one or none) to sms.sms
+        :return: tuple of a dict of sms.gateway to sms.sms, and the sms.sms of companies
+            that no gateway serves. Under an empty gateway are those whose company is
+            served, but not for such a number
         """
         groups = defaultdict(lambda: self.env["sms.sms"])
-        gateway_by_company = {}
-        for sms in self:
-            gateway = sms.sms_gateway_id.sudo()
-            if not gateway or gateway.state == "disabled" or not gateway.active:
-                company = sms._get_sms_company()
-                if company not in gateway_by_company:
-                    gateway_by_company[company] = self.env["sms.gateway"]._find(company)
-                gateway = gateway_by_company[company]
-            groups[gateway] += sms
-        return groups
+        rest = self.browse()
+        gateways = self.env["sms.gateway"]
+        for company, sms_all in self.grouped(lambda sms: sms._get_sms_company()).items():
+            chosen = sms_all.filtered(
+                lambda sms: (
+                    sms.sms_gateway_id and sms.sms_gateway_id.sudo()._is_in_service()
+                )
+            )
+            for sms in chosen:
+                groups[sms.sms_gateway_id.sudo()] += sms
+            others = sms_all - chosen
+            if not others:
+                continue
+            if not gateways._find(company):
+                rest += others
+                continue
+            ids = gateways._route_many(
+                company, others.mapped("number"), [sms.partner_id.id for sms in others]
+            )
+            for sms, gateway_id in zip(others, ids, strict=True):
+                groups[gateways.sudo().browse(gateway_id or [])] += sms
+        return groups, rest
 
     def _split_by_api(self):
-        rest = self.browse()
-        for gateway, sms in self._sms_gateway_split().items():
-            if gateway:
-                yield SmsApiGateway(self.env, gateway=gateway), sms
-            else:
-                rest += sms
+        groups, rest = self._sms_gateway_split()
+        for gateway, sms in groups.items():
+            yield SmsApiGateway(self.env, gateway=gateway), sms
         if rest:
             yield from super(SmsSms, rest)._split_by_api()
 
@@ -139,13 +168,10 @@ class SmsSms(models.Model):
         }
         if self.env.context.get("sms_api"):
             return super()._send(**options)
-        rest = self.browse()
-        for gateway, sms in self._sms_gateway_split().items():
-            if gateway:
-                api_class = SmsApiGateway(self.env, gateway=gateway)
-                sms.with_context(sms_api=api_class)._send(**options)
-            else:
-                rest += sms
+        groups, rest = self._sms_gateway_split()
+        for gateway, sms in groups.items():
+            api_class = SmsApiGateway(self.env, gateway=gateway)
+            sms.with_context(sms_api=api_class)._send(**options)
         if not rest:
             return None
         by_company = rest.grouped(lambda sms: sms._get_sms_company())
@@ -198,16 +224,29 @@ class SmsSms(models.Model):
             # Core hands on what it could not format.
             source = self.partner_id or self.env.user
             number = source._phone_format(number=number) or number
+        res_model = mail_message.model or self.sms_gateway_res_model
+        res_id = mail_message.res_id or self.sms_gateway_res_id
+        partner = self.partner_id
+        if not partner and res_model == "res.partner" and res_id:
+            # One more of the contact's own numbers.
+            document = partner.browse(res_id)
+            if number in document.sudo().mobile_ids.mapped("number_e164"):
+                partner = document
         author = self.sms_gateway_author_id or self.env.user
         kind = self.sms_gateway_kind or "automatic"
         return {
             "sms_uuid": self.uuid,
             "gateway_id": gateway.id,
+            # Chosen for this text or for the contact: no fallback sends it.
+            "gateway_fixed": gateway
+            in (self.sms_gateway_id, partner.sudo().sms_gateway_id),
             "kind": kind,
+            "purpose": self.sms_gateway_purpose or const.PURPOSE_OF_KIND[kind],
+            "urgent": self.sms_gateway_urgent,
             "number": number or False,
-            "partner_id": self.partner_id.id,
-            "res_model": mail_message.model or self.sms_gateway_res_model,
-            "res_id": mail_message.res_id or self.sms_gateway_res_id,
+            "partner_id": partner.id,
+            "res_model": res_model,
+            "res_id": res_id,
             "mail_message_id": mail_message.id,
             "body": text,
             "priority": self.sms_gateway_priority

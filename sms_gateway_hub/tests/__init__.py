@@ -2,13 +2,21 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import test_js
+from . import test_keywords
+from . import test_quiet_hours
+from . import test_res_partner_import
+from . import test_res_partner_mobile
 from . import test_sandbox
 from . import test_security
 from . import test_segments
 from . import test_sender_run
+from . import test_sms_broadcast
 from . import test_sms_composer
+from . import test_sms_consent
 from . import test_sms_flows
 from . import test_sms_gateway
+from . import test_sms_gateway_gate
 from . import test_sms_gateway_message
+from . import test_sms_keyword
 from . import test_transport
 from . import test_webhook

@@ -506,7 +506,7 @@ class TestSenderPace(SenderCase):
                 message.write({"sms_uuid": uuid, "mail_message_id": mail_message.id})
             self.env.flush_all()
 
-        self.assertCheap(track, limit=18)
+        self.assertCheap(track, limit=19)
 
     def test_a_slow_gateway_is_not_overclaimed(self):
         """A claim takes no more than leaves soon, so that a reply can overtake."""

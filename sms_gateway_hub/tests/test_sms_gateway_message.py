@@ -449,20 +449,6 @@ class TestClaim(SmsGatewayCase):
         self.env.invalidate_all()
         self.assertEqual([bool(m.request_at) for m in messages], [True, False])
 
-    def test_gate_at_the_claim(self):
-        """The gate is asked again when a message is claimed."""
-        messages = self.enqueue(2)
-        self.patch(
-            type(self.env["sms.gateway.message"]),
-            "_gate",
-            lambda model, gateway, number: (
-                ("canceled", "opted_out", "STOP") if number == NUMBERS[0] else None
-            ),
-        )
-        self.run_sender()
-        self.assertEqual(messages.mapped("state"), ["canceled", "sent"])
-        self.assertEqual(messages[0].failure_type, "opted_out")
-
     def test_next_due(self):
         """The next run is planned for what is due first, of any priority."""
         model = self.env["sms.gateway.message"]

@@ -2,6 +2,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import gateway_data
+from . import keywords
+from . import quiet_hours
 from . import segments
 from . import sender_run
 from . import sms_api

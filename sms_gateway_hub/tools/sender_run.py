@@ -143,10 +143,9 @@ class SenderRun:
         rows = messages._claim(gateway, limit)
         self.exhausted = len(rows) < limit
         passed = []
-        for row in rows:
-            refusal = messages._gate(gateway, row["number"])
-            if refusal:
-                self.refused.append((row, refusal))
+        for row, decision in self._ask_gate(env, gateway, rows):
+            if decision:
+                self.refused.append((row, decision))
             else:
                 passed.append(row)
         now = time.time()
@@ -162,6 +161,16 @@ class SenderRun:
         for row, slot in zip(passed, slots, strict=False):
             row["slot"] = slot
         return passed[: len(slots)]
+
+    def _ask_gate(self, env, gateway, rows):
+        """Let claimed rows pass the gate, as what leaves now.
+
+        :return: list of (row, None or Decision)
+        """
+        items = [{**row, "due_at": None} for row in rows]
+        return list(
+            zip(rows, env["sms.gateway.gate"]._check(gateway, items), strict=True)
+        )
 
     def _claim_limit(self, gateway):
         """Return how many messages may be claimed now.
@@ -320,8 +329,8 @@ class SenderRun:
         rows = in_new_transaction(self.env, self._claim)
         if self.first_at is None:
             self.first_at = time.monotonic()
-        for row, (state, failure_type, reason) in self.refused:
-            self._keep(row, state, failure_type=failure_type, failure_reason=reason)
+        for row, decision in self.refused:
+            self._keep_decision(row, decision)
         if not rows:
             return
         requests = self._build(rows)
@@ -342,7 +351,9 @@ class SenderRun:
                 continue
             slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
             self.counter += 1
-            heapq.heappush(self.waiting, (slot, self.counter, request))
+            heapq.heappush(
+                self.waiting, (slot, self.counter, request, time.monotonic())
+            )
 
     def _build(self, rows):
         """Build requests; a row that cannot be built is set aside as failed."""
@@ -397,7 +408,7 @@ class SenderRun:
 
     def _submit_due(self):
         while self.waiting:
-            slot, _number, request = self.waiting[0]
+            slot, _number, request, asked_at = self.waiting[0]
             now = time.time()
             if self.stop:
                 heapq.heappop(self.waiting)
@@ -405,6 +416,11 @@ class SenderRun:
                     self._put_back(self.rows.pop(message.uuid))
             elif max(slot, self.free_at) <= now:
                 heapq.heappop(self.waiting)
+                if time.monotonic() - asked_at > const.GATE_VALID_S:
+                    # It waited for its slot: who said STOP meanwhile gets nothing.
+                    if not self._still_passes(request):
+                        continue
+                    now = time.time()
                 self.transport.submit(request)
                 if self.rate:
                     # Counted from when it really left: one that was late must not
@@ -413,6 +429,25 @@ class SenderRun:
                     self.free_at = now + parts / self.rate * const.PACE_MARGIN
             else:
                 break
+
+    def _still_passes(self, request):
+        """Ask the gate once more, for a request that waited; the refused are kept."""
+        rows = [self.rows[message.uuid] for message in request.messages]
+
+        def ask(env):
+            gateway = env["sms.gateway"].browse(self.gateway_id)
+            return self._ask_gate(env, gateway, rows)
+
+        decided = in_new_transaction(self.env, ask)
+        if not any(decision for _row, decision in decided):
+            return True
+        for row, decision in decided:
+            self.rows.pop(row["uuid"])
+            if decision:
+                self._keep_decision(row, decision)
+            else:
+                self._put_back(row)
+        return False
 
     # ------------------------------------------------------------------
     # Outcomes
@@ -566,6 +601,25 @@ class SenderRun:
 
     def _put_back(self, row, retry_in_s=0.0):
         self._keep(row, "queued", counts=False, retry_in_s=retry_in_s)
+
+    def _keep_decision(self, row, decision):
+        """Keep what the gate said: the message waits, or will never leave."""
+        if decision.state == "queued":
+            now = datetime.now(UTC).replace(tzinfo=None)
+            self._keep(
+                row,
+                "queued",
+                counts=False,
+                hold=decision.hold,
+                retry_in_s=(decision.until - now).total_seconds(),
+            )
+        else:
+            self._keep(
+                row,
+                decision.state,
+                failure_type=decision.failure_type,
+                failure_reason=decision.reason,
+            )
 
     def _set_aside(self, row, error):
         self._keep(

@@ -41,8 +41,12 @@ class SmsApiGateway(SmsApiBase):
             .search([("uuid", "in", list(text_by_uuid))], order="id")
         )
         direct = self.gateway is None
-        gateway = self.gateway or self.env["sms.gateway"]._find(self.company)
-        results = sms_sudo._sms_gateway_enqueue(gateway, text_by_uuid)
+        groups = (
+            sms_sudo._sms_gateway_split()[0] if direct else {self.gateway: sms_sudo}
+        )
+        results = []
+        for gateway, sms in groups.items():
+            results += sms._sms_gateway_enqueue(gateway, text_by_uuid)
         if direct:
             # Core leaves these rows in its queue and would send them once more.
             sms_sudo.write({"state": "process", "to_delete": True})

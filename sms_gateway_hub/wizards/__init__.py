@@ -2,3 +2,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import sms_composer
+from . import sms_consent_record
+from . import sms_erase

@@ -18,6 +18,33 @@ class SmsGatewayDrill(models.AbstractModel):
         """Run a gateway's sender in this process, beside the cron's."""
         return self.env["sms.gateway.sender"].sudo()._cron_send(gateway_id)
 
+    # The ways to text that are code's alone, without a door for clients
+
+    @api.model
+    def message_sms(self, model, record_id, text):
+        """Text a record in its chatter, as code of other addons does."""
+        self.env[model].browse(record_id)._message_sms(text)
+
+    @api.model
+    def message_template(self, model, record_id, template_id):
+        """Text a record by a template, as code of other addons does."""
+        template = self.env["sms.template"].browse(template_id)
+        self.env[model].browse(record_id)._message_sms_with_template(template=template)
+
+    @api.model
+    def remind(self, event_id, alarm_id):
+        """Remind the attendees of an event, as the calendar's job does."""
+        alarm = self.env["calendar.alarm"].browse(alarm_id)
+        self.env["calendar.event"].browse(event_id)._do_sms_reminder(alarm)
+
+    @api.model
+    def queue_sms(self, number, partner_id, text):
+        """Write an SMS of core's own by code, then run core's queue."""
+        self.env["sms.sms"].create(
+            {"number": number, "partner_id": partner_id, "body": text}
+        )
+        self.env["sms.sms"]._process_queue()
+
     def _text(self, partner_ids, text):
         for partner in self.env["res.partner"].browse(partner_ids):
             partner._message_sms(f"{text} {partner.id}")

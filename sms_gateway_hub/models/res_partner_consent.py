@@ -1,0 +1,187 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from .. import const
+
+
+class ResPartner(models.Model):
+    """What is on record of a contact's consent."""
+
+    _inherit = "res.partner"
+
+    sms_gateway_consent_ids = fields.Many2many(
+        "sms.consent",
+        string="Consent ledger",
+        compute="_compute_sms_gateway_consent",
+        groups="sms_gateway_hub.group_user",
+        help="What was said about texting this person or a number of theirs.",
+    )
+    sms_gateway_consent_state = fields.Selection(
+        const.CONSENT_STATES,
+        "Consent to texts",
+        compute="_compute_sms_gateway_consent",
+        search="_search_sms_gateway_consent_state",
+        groups="sms_gateway_hub.group_user",
+        help="What is on record for the number that is texted, and for the person.",
+    )
+    sms_gateway_consent_text = fields.Char(
+        "Consent in words",
+        compute="_compute_sms_gateway_consent",
+        groups="sms_gateway_hub.group_user",
+    )
+
+    def _sms_gateway_all_numbers(self):
+        """Return the set of numbers of one contact, E.164."""
+        self.ensure_one()
+        return {
+            *self.mobile_ids.mapped("number_e164"),
+            self.mobile,
+            self.phone_sanitized,
+        } - {False}
+
+    @api.depends("mobile_ids.number_e164", "mobile", "phone_sanitized")
+    @api.depends_context("lang", "tz")
+    def _compute_sms_gateway_consent(self):
+        consents = self.env["sms.consent"]
+        numbers = {partner: partner._sms_gateway_all_numbers() for partner in self}
+        ids = self._origin.ids
+        rows = consents.search(
+            [
+                "|",
+                ("partner_id", "in", ids),
+                ("number", "in", list(set().union(*numbers.values()))),
+            ]
+        )
+        acts = dict(consents._fields["act"]._description_selection(self.env))
+        methods = dict(consents._fields["method"]._description_selection(self.env))
+        for partner, own in numbers.items():
+            mine = rows.filtered(
+                lambda row, partner=partner, own=own: (
+                    row.partner_id == partner._origin or row.number in own
+                )
+            )
+            partner.sms_gateway_consent_ids = mine
+            partner.sms_gateway_consent_state = partner._sms_gateway_state_of(mine)
+            last = mine.filtered(lambda row: row.act in const.DECIDING_ACTS)[:1]
+            partner.sms_gateway_consent_text = (
+                self.env._(
+                    "%(act)s on %(date)s: %(how)s, %(number)s",
+                    act=acts[last.act],
+                    date=fields.Datetime.context_timestamp(self, last.at).date(),
+                    how=methods[last.method],
+                    number=last.number,
+                )
+                if last
+                else False
+            )
+
+    def _sms_gateway_state_of(self, rows):
+        """Return the state that follows of a contact's rows, as the gate sees it."""
+        number = self.mobile or self.phone_sanitized
+        decided = rows.filtered(
+            lambda row: row.scope == "all" and row.act in const.DECIDING_ACTS
+        )
+        of_number = decided.filtered(lambda row: row.number == number)[:1]
+        of_person = decided.filtered(
+            lambda row: (
+                row.partner_id == self._origin and row.act in ("opted_in", "opted_out")
+            )
+        )[:1]
+        if (
+            of_number.act in ("opted_out", "blacklisted")
+            or of_person.act == "opted_out"
+        ):
+            return "opted_out"
+        if of_number.act == "opted_in":
+            return "opted_in"
+        asked = rows.filtered(lambda row: row.number == number)[:1]
+        return "asked" if asked.act == "asked" else "none"
+
+    @api.model
+    def _search_sms_gateway_consent_state(self, operator, value):
+        if operator not in ("in", "not in"):
+            return NotImplemented
+        wanted = {item or "none" for item in value}
+        self.env["sms.consent"].flush_model()
+        self.flush_model(["mobile", "phone_sanitized"])
+        said = SQL(
+            """
+            SELECT partner.id,
+                   CASE WHEN number.act IN ('opted_out', 'blacklisted')
+                          OR person.act = 'opted_out' THEN 'opted_out'
+                        WHEN number.act = 'opted_in' THEN 'opted_in'
+                        WHEN asked.act = 'asked' THEN 'asked'
+                        ELSE 'none' END AS state
+              FROM res_partner AS partner
+         LEFT JOIN LATERAL (
+                   SELECT act FROM sms_consent
+                    WHERE number = coalesce(partner.mobile, partner.phone_sanitized)
+                      AND scope = 'all'
+                      AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared')
+                 ORDER BY at DESC, id DESC LIMIT 1) AS number ON TRUE
+         LEFT JOIN LATERAL (
+                   SELECT act FROM sms_consent
+                    WHERE partner_id = partner.id AND scope = 'all'
+                      AND act IN ('opted_in', 'opted_out')
+                 ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
+         LEFT JOIN LATERAL (
+                   SELECT act FROM sms_consent
+                    WHERE number = coalesce(partner.mobile, partner.phone_sanitized)
+                 ORDER BY at DESC, id DESC LIMIT 1) AS asked ON TRUE
+            """
+        )
+        found = SQL(
+            "(SELECT id FROM (%s) AS said WHERE state = ANY(%s))", said, list(wanted)
+        )
+        return [("id", operator, found)]
+
+    # ------------------------------------------------------------------
+    # Actions
+    # ------------------------------------------------------------------
+
+    def action_sms_gateway_ask_consent(self):
+        """Text the selected contacts the question whether they agree."""
+        if not self.env.user.has_group("sms_gateway_hub.group_user"):
+            raise UserError(self.env._("You may not text contacts."))
+        self.check_access("read")
+        if not self:
+            raise UserError(self.env._("Select at least one contact in the list."))
+        result = self.env["sms.consent"]._ask(self)
+        sentences = {
+            "asked": self.env._("%s asked."),
+            "opted_in": self.env._("%s had agreed already."),
+            "opted_out": self.env._("%s have refused and are not asked."),
+            "asked_before": self.env._("%s were asked within the last day."),
+            "number_missing": self.env._("%s have no number."),
+            "no_gateway": self.env._("%s are served by no gateway."),
+        }
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success" if result.get("asked") else "warning",
+                "message": " ".join(
+                    sentence % len(result[outcome])
+                    for outcome, sentence in sentences.items()
+                    if outcome in result
+                ),
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
+
+    def action_sms_gateway_record_consent(self):
+        """Open the form that records consent for the selected contacts."""
+        if not self:
+            raise UserError(self.env._("Select at least one contact in the list."))
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Record consent"),
+            "res_model": "sms.consent.record",
+            "views": [(False, "form")],
+            "target": "new",
+            "context": {"default_partner_ids": self.ids, "dialog_size": "medium"},
+        }

@@ -1,0 +1,295 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from .. import const
+
+_REFUSING = ("opted_out", "blacklisted")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate says of a message that may not leave now.
+
+    ``state`` is "queued" for one that has to wait: ``hold`` says why, ``until`` until
+    when (UTC). Any other state is final; ``failure_type`` and ``reason`` say why.
+    """
+
+    state: str
+    failure_type: str | None = None
+    reason: str | None = None
+    hold: str | None = None
+    until: datetime | None = None
+
+
+class SmsGatewayGate(models.AbstractModel):
+    """The one gate that every outgoing message passes, when queued and when claimed.
+
+    It answers: let it pass, hold it until, or cancel it because. It knows consent and
+    blacklist, the gateway's policy, quiet hours where the recipient is, broadcasts that
+    were paused, and test mode. Nothing else decides.
+    """
+
+    _name = "sms.gateway.gate"
+    _description = "Gate for outgoing SMS"
+
+    @api.model
+    def _check(self, gateway, items, now=None):
+        """Decide on messages of one gateway, with two queries for all of them.
+
+        :param gateway: sms.gateway that will send them
+        :param list items: dicts with ``number`` (E.164) and, where known,
+            ``partner_id``, ``purpose``, ``kind``, ``urgent``, ``exempt``,
+            ``expires_at``, ``due_at``, ``company_id``, ``broadcast_id``
+        :param datetime now: UTC
+        :return: list of None (it may pass) or Decision, in the order of the items
+        """
+        now = now or fields.Datetime.now()
+        facts = self._get_facts(items)
+        return [
+            self._decide(gateway, item, fact, now)
+            for item, fact in zip(items, facts, strict=True)
+        ]
+
+    # ------------------------------------------------------------------
+    # Facts
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _get_facts(self, items):
+        """Look up all that is known of the recipients: one statement for all.
+
+        :return: list of dicts, in the order of the items
+        """
+        if not items:
+            return []
+        for model in (
+            "sms.consent",
+            "phone.blacklist",
+            "sms.suppression",
+            "res.partner",
+            "sms.broadcast",
+            "sms.gateway.message",
+        ):
+            self.env[model].flush_model()
+        digest = self.env["sms.suppression"]._get_digester()
+        numbers = [item["number"] for item in items]
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT block.id IS NOT NULL AS blacklisted,
+                       suppression.id IS NOT NULL AS erased,
+                       said.act, said.at, said.method,
+                       marketing.act AS marketing_act, marketing.at AS marketing_at,
+                       marketing.method AS marketing_method,
+                       person.act AS person_act, person.at AS person_at,
+                       person.method AS person_method,
+                       doubt.act = 'possible_opt_out' AS in_doubt,
+                       heard.at AS heard_at,
+                       partner.tz, country.code AS country, broadcast.state AS broadcast
+                  FROM unnest(%(numbers)s::varchar[], %(digests)s::varchar[],
+                              %(partners)s::int[], %(broadcasts)s::int[])
+                       WITH ORDINALITY
+                       AS item (number, digest, partner_id, broadcast_id, position)
+             LEFT JOIN phone_blacklist AS block
+                    ON block.number = item.number AND block.active
+             LEFT JOIN sms_suppression AS suppression
+                    ON suppression.digest = item.digest
+             LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE number = item.number AND scope = 'all'
+                          AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS said ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE number = item.number
+                          AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS marketing ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE partner_id = item.partner_id AND scope = 'all'
+                          AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT act FROM sms_consent
+                        WHERE number = item.number
+                          AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared',
+                                      'possible_opt_out', 'not_opt_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS doubt ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT create_date AS at FROM sms_gateway_message
+                        WHERE number = item.number AND direction = 'incoming'
+                     ORDER BY id DESC LIMIT 1) AS heard ON TRUE
+             LEFT JOIN res_partner AS partner ON partner.id = item.partner_id
+             LEFT JOIN res_country AS country ON country.id = partner.country_id
+             LEFT JOIN sms_broadcast AS broadcast ON broadcast.id = item.broadcast_id
+              ORDER BY item.position
+                """,
+                numbers=numbers,
+                digests=[digest(number) for number in numbers],
+                partners=[item.get("partner_id") or None for item in items],
+                broadcasts=[item.get("broadcast_id") or None for item in items],
+            ),
+            log_exceptions=False,
+        )
+        return self.env.cr.dictfetchall()
+
+    # ------------------------------------------------------------------
+    # Decision
+    # ------------------------------------------------------------------
+
+    def _decide(self, gateway, item, fact, now):
+        decision = (
+            self._check_test_mode(gateway, item)
+            or self._check_broadcast(item, fact)
+            or self._check_refusal(item, fact)
+            or self._check_policy(gateway, item, fact, now)
+            or self._check_doubt(item, fact)
+            or self._check_quiet_hours(gateway, item, fact, now)
+        )
+        if (
+            decision
+            and decision.state == "queued"
+            and item.get("expires_at")
+            and decision.until >= item["expires_at"]
+            and decision.hold == "quiet_hours"
+        ):
+            return Decision(
+                "expired",
+                "expired",
+                self.env._(
+                    "It may not arrive during the recipient's quiet hours, and would be "
+                    "too late after them."
+                ),
+            )
+        return decision
+
+    def _check_test_mode(self, gateway, item):
+        if gateway and not gateway._may_text(item["number"]):
+            return Decision(
+                "canceled",
+                "test_mode",
+                self.env._(
+                    "The gateway is in test mode and this is not one of its "
+                    "test numbers."
+                ),
+            )
+        return None
+
+    def _check_broadcast(self, item, fact):
+        if fact["broadcast"] == "paused":
+            return Decision("queued", hold="broadcast_paused", until=const.NEVER)
+        if fact["broadcast"] == "canceled":
+            return Decision(
+                "canceled",
+                "broadcast_canceled",
+                self.env._("Its broadcast was cancelled."),
+            )
+        return None
+
+    def _check_refusal(self, item, fact):
+        """The person said no: nothing leaves but the one answer to that."""
+        if item.get("exempt") == "answer":
+            return None
+        if fact["erased"]:
+            return Decision(
+                "canceled",
+                "opted_out",
+                self.env._("This person's data was erased: no more texts."),
+            )
+        if fact["act"] in _REFUSING or fact["blacklisted"]:
+            if fact["act"] == "opted_out":
+                return self._refused(fact["method"], fact["at"])
+            return Decision(
+                "canceled",
+                "blacklisted",
+                self.env._("The number is on the blacklist."),
+            )
+        if fact["person_act"] == "opted_out":
+            return self._refused(fact["person_method"], fact["person_at"])
+        if item.get("purpose") == "marketing" and fact["marketing_act"] in _REFUSING:
+            return self._refused(
+                fact["marketing_method"],
+                fact["marketing_at"],
+                self.env._("The recipient refused marketing"),
+            )
+        return None
+
+    def _refused(self, method, at, sentence=None):
+        methods = dict(
+            self.env["sms.consent"]._fields["method"]._description_selection(self.env)
+        )
+        return Decision(
+            "canceled",
+            "opted_out",
+            self.env._(
+                "%(sentence)s on %(date)s (%(how)s).",
+                sentence=sentence or self.env._("The recipient refused texts"),
+                date=fields.Datetime.context_timestamp(self, at).date(),
+                how=methods.get(method, method),
+            ),
+        )
+
+    def _check_policy(self, gateway, item, fact, now):
+        """Where consent is needed, is there any?"""
+        if item.get("exempt") or not gateway._needs_consent(
+            item["number"], item.get("purpose")
+        ):
+            return None
+        act = (
+            fact["marketing_act"]
+            if item.get("purpose") == "marketing"
+            else fact["act"]
+        )
+        if act == "opted_in":
+            return None
+        if self._heard_within(item, fact, now, timedelta(hours=const.CONVERSATION_H)):
+            # Who texts us wants an answer.
+            return None
+        return Decision(
+            "canceled",
+            "no_consent",
+            self.env._(
+                "There is no consent on record, which this gateway requires. Ask the "
+                "person (“Ask for consent” on the contact), or record it."
+            ),
+        )
+
+    def _heard_within(self, item, fact, now, span):
+        return (
+            fact["heard_at"]
+            and item.get("kind") not in ("broadcast", "automatic")
+            and item.get("purpose") != "marketing"
+            and now - fact["heard_at"] <= span
+        )
+
+    def _check_doubt(self, item, fact):
+        if item.get("purpose") == "marketing" and fact["in_doubt"]:
+            return Decision("queued", hold="possible_opt_out", until=const.NEVER)
+        return None
+
+    def _check_quiet_hours(self, gateway, item, fact, now):
+        if (
+            not gateway
+            or not gateway.quiet_hours
+            or item.get("urgent")
+            or item.get("exempt") == "answer"
+            or self._heard_within(item, fact, now, timedelta(minutes=const.AWAKE_MIN))
+        ):
+            return None
+        due_at = max(item.get("due_at") or now, now)
+        open_at = gateway._next_open(
+            due_at,
+            item["number"],
+            fact["tz"],
+            fact["country"],
+            item.get("company_id"),
+        )
+        if open_at <= due_at:
+            return None
+        return Decision("queued", hold="quiet_hours", until=open_at)

@@ -1,0 +1,421 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The gate: quiet hours, urgency and test mode, when queued and when claimed."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from freezegun import freeze_time
+
+from odoo import fields
+from odoo.exceptions import AccessError
+from odoo.tests import tagged
+
+from ..tools.gateway_data import InboundMessage
+from .common import NUMBERS, SmsGatewayCase
+
+# 23:30 in New York, where the numbers of the tests are.
+NIGHT = datetime(2026, 7, 2, 3, 30)
+MORNING = datetime(2026, 7, 2, 12, 0)  # 8:00 there
+NOON = datetime(2026, 7, 2, 16, 0)
+
+
+@tagged("post_install", "-at_install")
+class TestQuietHours(SmsGatewayCase):
+    """No text arrives at night, none is lost."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.gateway.write({"quiet_hours": True, "quiet_from": 21, "quiet_to": 8})
+        cls.gate = cls.env["sms.gateway.gate"]
+
+    def decide(self, now, **item):
+        item = {"number": NUMBERS[0], "kind": "single", **item}
+        return self.gate._check(self.gateway, [item], now)[0]
+
+    def test_table(self):
+        """What is held until when, by zone, number, purpose and urgency."""
+        tokyo = self.env["res.partner"].create(
+            {
+                "name": "Tokyo",
+                "tz": "Asia/Tokyo",
+                "country_id": self.env.ref("base.jp").id,
+            }
+        )
+        # Odoo writes the zone of whoever makes a contact: it is not believed alone.
+        copied = self.env["res.partner"].create(
+            {"name": "Copied", "tz": "Asia/Tokyo", "country_id": False}
+        )
+        self.env.flush_all()
+        rows = [
+            # label, now, item, until (None: passes)
+            ("night", NIGHT, {}, MORNING),
+            ("noon", NOON, {}, None),
+            ("one second before", MORNING - timedelta(seconds=1), {}, MORNING),
+            ("at the end", MORNING, {}, None),
+            ("broadcast", NIGHT, {"kind": "broadcast"}, MORNING),
+            ("automatic", NIGHT, {"kind": "automatic"}, MORNING),
+            ("urgent", NIGHT, {"urgent": True}, None),
+            ("answer to STOP", NIGHT, {"exempt": "answer"}, None),
+            ("question for consent", NIGHT, {"exempt": "question"}, MORNING),
+            ("contact's own zone", NIGHT, {"partner_id": tokyo.id}, None),
+            (
+                "contact's own night",
+                datetime(2026, 7, 2, 15, 0),
+                {"partner_id": tokyo.id},
+                datetime(2026, 7, 2, 23, 0),
+            ),
+            (
+                "zone of who made it: open in both",
+                NIGHT,
+                {"partner_id": copied.id},
+                datetime(2026, 7, 2, 23, 0),
+            ),
+            ("planned for the night", NOON, {"due_at": NIGHT + timedelta(1)},
+             MORNING + timedelta(1)),
+            ("German number", NOON, {"number": "+493023125001"}, None),
+            (
+                "German night",
+                datetime(2026, 7, 1, 23, 0),
+                {"number": "+493023125001"},
+                datetime(2026, 7, 2, 6, 0),
+            ),
+        ]
+        for label, now, item, until in rows:
+            with self.row(label):
+                decision = self.decide(now, **item)
+                if until is None:
+                    self.assertIsNone(decision)
+                else:
+                    self.assertEqual(
+                        (decision.state, decision.hold, decision.until),
+                        ("queued", "quiet_hours", until),
+                    )
+
+    def test_too_late_is_dropped(self):
+        """A text that would arrive after its validity says so and is not sent."""
+        late = self.decide(NIGHT, expires_at=MORNING)
+        self.assertEqual((late.state, late.failure_type), ("expired", "expired"))
+        self.assertIn("quiet hours", late.reason)
+        in_time = self.decide(NIGHT, expires_at=MORNING + timedelta(minutes=1))
+        self.assertEqual(in_time.hold, "quiet_hours")
+
+    def test_who_just_texted_is_awake(self):
+        """An answer within the hour may leave at night; a mass text may not."""
+        self.env["sms.gateway.message"]._receive(
+            self.gateway,
+            InboundMessage(event_key="awake", number=NUMBERS[0], body="Are you there?"),
+        )
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE sms_gateway_message SET create_date = %s "
+            "WHERE direction = 'incoming' AND number = %s",
+            [NIGHT - timedelta(minutes=20), NUMBERS[0]],
+        )
+        self.assertIsNone(self.decide(NIGHT))
+        self.assertEqual(self.decide(NIGHT, kind="broadcast").hold, "quiet_hours")
+        self.assertEqual(
+            self.decide(NIGHT + timedelta(hours=1)).hold, "quiet_hours"
+        )
+
+    def test_holidays(self):
+        """Days of the list are quiet as a whole, where the gateway says so."""
+        self.env["sms.gateway.holiday"].create(
+            {
+                "name": "Holiday",
+                "date": "2026-07-02",
+                "country_id": self.env.ref("base.us").id,
+            }
+        )
+        self.assertIsNone(self.decide(NOON))
+        self.gateway.quiet_holidays = True
+        self.assertEqual(self.decide(NOON).until, datetime(2026, 7, 3, 12, 0))
+        self.assertIsNone(self.decide(NOON, number="+493023125001"))
+
+    def test_held_when_queued_and_sent_in_the_morning(self):
+        """A text of the night waits, says why, and leaves when the night is over."""
+        with freeze_time(NIGHT):
+            message = self.enqueue()
+            self.assertFields(
+                message,
+                {"state": "queued", "hold": "quiet_hours", "due_at": MORNING},
+            )
+            self.assertIn("quiet hours", message.failure_text)
+        # The database's own time decides what is due: July is past there.
+        with freeze_time(NOON):
+            self.run_sender()
+        self.assertFields(message, {"state": "sent", "hold": False})
+
+    def test_held_when_claimed(self):
+        """A text that was queued by day and is claimed at night waits again."""
+        with freeze_time(NOON):
+            message = self.enqueue()
+        with freeze_time(NIGHT):
+            self.run_sender()
+        self.assertFields(message, {"state": "queued", "hold": "quiet_hours"})
+        self.assertEqual(message.attempts, 0)
+
+    def test_expired_when_claimed(self):
+        """One that would be too late in the morning is dropped at the claim."""
+        self.gateway.quiet_hours = False
+        now = fields.Datetime.now()
+        message = self.enqueue(expires_at=now + timedelta(hours=1))
+        there = now.replace(tzinfo=UTC).astimezone(ZoneInfo("America/New_York"))
+        self.gateway.write(
+            {
+                "quiet_hours": True,
+                "quiet_from": (there.hour - 1) % 24,
+                "quiet_to": (there.hour + 3) % 24,
+            }
+        )
+        self.run_sender()
+        self.assertFields(message, {"state": "expired", "failure_type": "expired"})
+
+    def test_urgent_is_a_right(self):
+        """Without the manager group nobody skips quiet hours, by any door."""
+        user = self.new_user("night", "base.group_user,base.group_partner_manager")
+        manager = self.new_user(
+            "chief",
+            "base.group_user,base.group_partner_manager,sms_gateway_hub.group_manager",
+        )
+
+        def compose(as_user):
+            composer = (
+                self.env["sms.composer"]
+                .with_user(as_user)
+                .create(
+                    {
+                        "composition_mode": "comment",
+                        "res_model": "res.partner",
+                        "res_id": self.partner.id,
+                        "body": "Fire",
+                        "sms_gateway_urgent": True,
+                    }
+                )
+            )
+            composer.action_send_sms()
+
+        def post(as_user):
+            self.partner.with_user(as_user).with_context(
+                sms_gateway_options={"sms_gateway_urgent": True}
+            )._message_sms("Fire")
+
+        for door in (compose, post):
+            with self.row(door.__name__):
+                with self.assertRaisesRegex(AccessError, "urgent"):
+                    door(user)
+                door(manager)
+                self.assertTrue(self.messages_of()[-1].urgent)
+        message = self.enqueue(author_id=user.id)
+        with self.assertRaises(AccessError):
+            message.with_user(user).write({"urgent": True})
+        for model in ("sms.sms", "sms.gateway.message", "sms.consent"):
+            with self.assertRaises(AccessError):
+                self.env[model].with_user(user).create({"number": NUMBERS[0]})
+
+    def test_one_statement_for_many(self):
+        """The gate asks the database as often for 300 messages as for one."""
+        counts = []
+        for count in (1, 300):
+            items = [
+                {"number": f"+1202555{n:04d}", "partner_id": self.partner.id}
+                for n in range(count)
+            ]
+            self.env.flush_all()
+            self.gate._check(self.gateway, items)
+            with self.count_queries() as statements:
+                self.gate._check(self.gateway, items)
+            counts.append(len(statements))
+        self.assertEqual(counts[0], counts[1])
+        self.assertLessEqual(counts[1], 2)
+
+
+@tagged("post_install", "-at_install")
+class TestRouting(SmsGatewayCase):
+    """Which gateway serves, and which one takes over."""
+
+    def test_longest_prefix_wins(self):
+        """The map of the contract, with company before shared, enabled before test."""
+        company = self.env.company
+        other = self.env["res.company"].create({"name": "Other Company"})
+        self.gateway.write({"name": "any"})
+        self.make_gateway(name="250", prefixes="+250")
+        self.make_gateway(name="25078", prefixes="+25078, +25072")
+        self.make_gateway(name="own", prefixes="+33", company_id=company.id)
+        self.make_gateway(name="long", prefixes="+3361")
+        self.make_gateway(name="trial", prefixes="+4930", state="test")
+        self.make_gateway(name="foreign", prefixes="+44", company_id=other.id)
+        self.make_gateway(name="off", prefixes="+81", state="disabled")
+        rows = [
+            ("+250788123123", "25078"),
+            ("+250728123123", "25078"),
+            ("+250733123123", "250"),
+            ("+15551234567", "any"),
+            ("+33612345678", "own"),
+            ("+493012345678", "any"),
+            ("+447700900123", "any"),
+            ("+819012345678", "any"),
+        ]
+        found = self.env["sms.gateway"]._route_many(
+            company, [number for number, _name in rows], [False] * len(rows)
+        )
+        for (number, name), gateway_id in zip(rows, found, strict=True):
+            with self.subTest(number):
+                route = self.env["sms.gateway"]._route(company, number)
+                self.assertEqual(route.name, name)
+                self.assertEqual(route.id, gateway_id)
+
+    def test_no_route_fails_with_a_reason(self):
+        """A number that no gateway serves does not go out by another way."""
+        self.gateway.prefixes = "+49"
+        self.partner._message_sms("Hello")
+        message = self.messages_of()
+        self.assertFields(message, {"state": "failed", "failure_type": "no_gateway"})
+        notification = message.mail_message_id.notification_ids
+        self.assertEqual(notification.notification_status, "exception")
+
+    def test_the_contacts_own_gateway(self):
+        """It wins; when it is off, the text fails and says so."""
+        own = self.make_gateway(name="Own choice", sequence=99)
+        self.partner.sms_gateway_id = own
+        self.partner._message_sms("Hello")
+        message = self.messages_of()
+        self.assertFields(message, {"gateway_id": own, "gateway_fixed": True})
+        own.state = "disabled"
+        self.partner._message_sms("Hello again")
+        message = self.messages_of()[-1]
+        self.assertFields(message, {"state": "failed", "failure_type": "no_gateway"})
+        self.assertIn("Own choice", message.failure_reason)
+
+    def test_bad_prefixes_are_refused(self):
+        """What is no beginning of a number is named."""
+        for prefix in ("49", "+0", "abc", "+49;+43"):
+            with (
+                self.row(prefix),
+                self.assertRaisesRegex(Exception, r"beginning of a number"),
+            ):
+                self.gateway.prefixes = prefix
+
+    def test_fallback_sends_what_waits(self):
+        """While a gateway is paused its fallback sends, but nothing that may be out."""
+        fallback = self.make_gateway(name="Fallback", sender="Second")
+        self.gateway.fallback_gateway_id = fallback
+        messages = self.enqueue(
+            4, gateway_fixed=[False, True, False, False], sender="First"
+        )
+        self.force(messages[2], state="unconfirmed")
+        self.force(messages[3], segments=50)
+        self.run_sender(fallback)
+        self.assertEqual(messages[0].state, "queued", "it is not paused yet")
+        self.gateway._pause("No credit", 600)
+        self.run_sender(fallback)
+        self.assertFields(
+            messages[0],
+            {"state": "sent", "gateway_id": fallback, "sender": "Second"},
+        )
+        self.assertFields(messages[1], {"state": "queued", "gateway_id": self.gateway})
+        self.assertFields(
+            messages[2], {"state": "unconfirmed", "gateway_id": self.gateway}
+        )
+        self.assertEqual(messages[3].state, "queued")
+        self.gateway._resumed()
+        self.run_sender()
+        self.assertEqual(messages[1].state, "sent")
+
+
+@tagged("post_install", "-at_install")
+class TestStepDown(SmsGatewayCase):
+    """A dead number is marked and the next one is tried."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.partner.phone = False
+        for number in NUMBERS[:3]:
+            cls.env["res.partner.mobile"].create(
+                {"partner_id": cls.partner.id, "number": number}
+            )
+
+    def fail(self, message, failure_type="number_dead", state="undelivered"):
+        self.force(
+            message,
+            state=state,
+            failure_type=failure_type,
+            failure_reason="No such number",
+            to_sync=True,
+        )
+        self.env["sms.gateway.message"]._sync()
+        self.env.invalidate_all()
+
+    def test_next_number_is_tried_once(self):
+        """The text goes to the next number; the chatter line follows it."""
+        self.partner._message_sms("Hello")
+        first = self.messages_of()
+        self.assertEqual(first.number, NUMBERS[0])
+        self.fail(first)
+        second = first.resend_ids
+        self.assertFields(
+            second,
+            {
+                "number": NUMBERS[1],
+                "state": "queued",
+                "mail_message_id": first.mail_message_id,
+                "purpose": first.purpose,
+            },
+        )
+        self.assertTrue(self.partner.mobile_ids[0].dead_at)
+        self.assertEqual(self.partner.mobile, NUMBERS[1])
+        self.force(first, to_sync=True)
+        self.env["sms.gateway.message"]._sync()
+        self.assertEqual(len(first.resend_ids), 1)
+        self.fail(second)
+        self.assertEqual(second.resend_ids.number, NUMBERS[2])
+        self.fail(second.resend_ids)
+        self.assertFalse(second.resend_ids.resend_ids)
+
+    def test_only_certain_and_permanent_failures(self):
+        """What may have arrived, or fails for another reason, is not tried elsewhere."""
+        for state, failure_type in (
+            ("unconfirmed", "unknown_outcome"),
+            ("undelivered", "not_delivered"),
+            ("failed", "rejected"),
+            ("expired", "expired"),
+        ):
+            with self.row(f"{state} {failure_type}"):
+                message = self.enqueue(partner_id=self.partner.id)
+                self.fail(message, failure_type, state)
+                self.assertFalse(message.resend_ids)
+                self.assertFalse(self.partner.mobile_ids[0].dead_at)
+
+    def test_not_where_the_gateway_says_no(self):
+        """The gateway's setting rules, the number is marked all the same."""
+        self.gateway.try_next_number = False
+        message = self.enqueue(partner_id=self.partner.id)
+        self.fail(message)
+        self.assertFalse(message.resend_ids)
+        self.assertTrue(self.partner.mobile_ids[0].dead_at)
+
+    def test_a_delivery_brings_a_number_back(self):
+        """A number that gets a text is alive."""
+        message = self.enqueue(partner_id=self.partner.id)
+        self.fail(message)
+        again = self.enqueue(uuid="a" * 32, partner_id=self.partner.id)
+        self.force(again, state="delivered", to_sync=True)
+        self.env["sms.gateway.message"]._sync()
+        self.assertFalse(self.partner.mobile_ids[0].dead_at)
+        self.assertEqual(self.partner.mobile, NUMBERS[0])
+
+    def test_a_refusal_ends_it(self):
+        """After a STOP from the second number the third is not texted either."""
+        self.partner._message_sms("Hello")
+        first = self.messages_of()
+        self.fail(first)
+        self.env["sms.gateway.message"]._receive(
+            self.gateway,
+            InboundMessage(event_key="s", number=NUMBERS[1], body="STOP"),
+        )
+        self.assertEqual(first.resend_ids.state, "canceled")
+        self.partner._message_sms("Third")
+        third = self.messages_of([("exempt", "=", False)])[-1]
+        self.assertFields(third, {"state": "canceled", "failure_type": "opted_out"})
