@@ -3,7 +3,7 @@
 {
     "name": "SMS Gateway Hub: CRM",
     "summary": "Text leads and opportunities, and see their texts",
-    "version": "19.0.1.0.0",
+    "version": "19.0.1.1.0",
     "category": "Sales/CRM",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",

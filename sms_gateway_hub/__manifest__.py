@@ -22,10 +22,10 @@
         "views/sms_broadcast_views.xml",
         "views/sms_gateway_event_views.xml",
         "views/sms_gateway_views.xml",
-        "views/sms_consent_report.xml",
-        "views/sms_consent_views.xml",
         "views/res_partner_views.xml",
         "views/res_partner_mobile_views.xml",
+        "views/sms_consent_report.xml",
+        "views/sms_consent_views.xml",
         "wizards/sms_composer_views.xml",
         "wizards/sms_consent_record_views.xml",
         "wizards/sms_erase_views.xml",
@@ -33,7 +33,13 @@
         "views/sms_gateway_holiday_views.xml",
         "views/sms_gateway_menus.xml",
     ],
-    "demo": ["demo/sms_gateway_demo.xml"],
+    "demo": [
+        "demo/sms_gateway_demo.xml",
+        "demo/res_partner_demo.xml",
+        "demo/sms_consent_demo.xml",
+        "demo/sms_broadcast_demo.xml",
+        "demo/res_partner_mobile_demo.xml",
+    ],
     "assets": {
         "web.assets_backend": [
             "sms_gateway_hub/static/src/**/*",

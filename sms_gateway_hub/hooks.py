@@ -18,7 +18,7 @@ def post_init_hook(env):
 
 
 def uninstall_hook(env):
-    """Give core's menu entry back and end the senders."""
+    """Give core's menu entry back, end the senders, leave contacts as they were."""
     action = env.ref(
         "sms.res_partner_act_window_sms_composer_multi", raise_if_not_found=False
     )
@@ -28,3 +28,4 @@ def uninstall_hook(env):
     crons = gateways.cron_id
     gateways.cron_id = False
     crons.unlink()
+    env["res.partner.mobile"]._give_phones_back()

@@ -158,7 +158,10 @@ def crowd(odoo, database):
 
 def progress(database, broadcast_id):
     return database.rows(
-        "SELECT state, done_count, text_count, cursor FROM sms_broadcast WHERE id = %s",
+        "SELECT state, progress.done_count, progress.text_count "
+        "FROM sms_broadcast AS broadcast "
+        "JOIN sms_broadcast_progress AS progress "
+        "ON progress.id = broadcast.progress_id WHERE broadcast.id = %s",
         broadcast_id,
     )[0]
 
@@ -191,12 +194,26 @@ def test_f19_killed_in_the_middle(
         start = time.monotonic()
         odoo.call("sms.broadcast", "action_start", [broadcast_id])
         record_property("start_click_s", round(time.monotonic() - start, 3))
-        assert progress(database, broadcast_id)[:3] == ("running", 0, 0)
+        assert progress(database, broadcast_id) == ("running", 0, 0)
         assert not database.states("F19%")
 
-    begun = time.monotonic()
+    # Buttons work while the job does: neither waits for the other.
     odoo.call("sms.broadcast", "action_pause", [broadcast_id])
     odoo.call("sms.broadcast", "action_resume", [broadcast_id])
+    for part in (0.1, 0.2):
+        wait_for(
+            lambda part=part: progress(database, broadcast_id)[1] >= COUNT * part,
+            timeout_s=120,
+            what="the begin",
+            step_s=0.02,
+        )
+        start = time.monotonic()
+        odoo.call("sms.broadcast", "action_pause", [broadcast_id])
+        record_property(f"pause_click_s_{part}", round(time.monotonic() - start, 3))
+        assert progress(database, broadcast_id)[0] == "paused"
+        odoo.call("sms.broadcast", "action_resume", [broadcast_id])
+
+    begun = time.monotonic()
     wait_for(
         lambda: progress(database, broadcast_id)[1] >= COUNT * 0.4,
         timeout_s=120,
@@ -205,7 +222,7 @@ def test_f19_killed_in_the_middle(
     )
     odoo.kill()
     record_property("seconds_to_the_kill", round(time.monotonic() - begun, 1))
-    _state, done, texts, _cursor = progress(database, broadcast_id)
+    _state, done, texts = progress(database, broadcast_id)
     assert 0 < done < COUNT, "it was not in the middle"
     # What is counted and what is written are one.
     assert database.states("F19%") == {"queued": texts}

@@ -4,16 +4,14 @@
 from odoo.exceptions import UserError
 from odoo.tests import TransactionCase, tagged
 
+from odoo.addons.sms_gateway_hub.tests.common import SmsGatewayMixin
+
 
 @tagged("post_install", "-at_install")
-class TestCrmLead(TransactionCase):
+class TestCrmLead(SmsGatewayMixin, TransactionCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.env["sms.gateway"].search([]).write({"state": "disabled"})
-        cls.gateway = cls.env["sms.gateway"].create(
-            {"name": "Gateway of the test", "code": "sandbox", "state": "enabled"}
-        )
         united_states = cls.env.ref("base.us")
         cls.partner = cls.env["res.partner"].create(
             {
@@ -126,3 +124,32 @@ class TestCrmLead(TransactionCase):
             and "list" in action["binding_view_types"].split(",")
         ]
         self.assertEqual(len(entries), 1)
+
+    def test_a_refusal_of_the_contact_holds_for_the_lead(self):
+        """Who refused texts gets none about an opportunity either."""
+        self.env["sms.consent"]._record(
+            "+12025550101", "opted_out", method="phone", partner_id=self.partner.id
+        )
+        mail_message = self.lead_of_contact._message_sms("Hello")
+        message = mail_message.sms_gateway_message_ids
+        self.assertRecordValues(
+            message, [{"state": "canceled", "failure_type": "opted_out"}]
+        )
+
+    def test_broadcast_to_leads(self):
+        """A broadcast from the list of leads reaches each lead's number once."""
+        leads = self.lead_of_contact + self.lead_alone + self.lead_without_number
+        action = self.env["sms.broadcast"]._from_records(leads)
+        broadcast = self.env["sms.broadcast"].browse(action["res_id"])
+        broadcast.body = "Hello {{ object.name }}"
+        broadcast.action_check()
+        broadcast.action_start()
+        with self.own_cursors():
+            while broadcast._work_apart(broadcast.id) == "more":
+                pass
+        messages = self.messages_of([("state", "=", "queued")])
+        self.assertEqual(
+            set(messages.mapped("res_id")),
+            {self.lead_of_contact.id, self.lead_alone.id},
+        )
+        self.assertEqual(set(messages.mapped("res_model")), {"crm.lead"})

@@ -1,7 +1,6 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from . import base_partner_merge
 from . import ir_actions_server
 from . import ir_http
 from . import mail_message
@@ -14,6 +13,7 @@ from . import res_partner_consent
 from . import res_partner_import
 from . import res_partner_mobile
 from . import sms_broadcast
+from . import sms_broadcast_progress
 from . import sms_broadcast_recipient
 from . import sms_consent
 from . import sms_gateway
@@ -25,6 +25,7 @@ from . import sms_gateway_event
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
+from . import sms_gateway_message_broadcast
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_sender
 from . import sms_keyword

@@ -7,6 +7,13 @@ from odoo import models
 class MailThread(models.AbstractModel):
     _inherit = "mail.thread"
 
+    def _sms_gateway_get_expiry(self):
+        """Return until when an automatic text about this document makes sense.
+
+        :return: datetime, UTC, or None for no limit
+        """
+        return None
+
     def _notify_thread_by_sms(
         self, message, recipients_data, sms_pid_to_number=None, **kwargs
     ):

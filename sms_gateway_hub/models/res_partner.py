@@ -35,8 +35,8 @@ class ResPartner(models.Model):
         compute="_compute_mobile",
         inverse="_inverse_mobile",
         store=True,
-        help="The number that the contact is texted at: the first of its mobile numbers "
-        "that can be used.",
+        help="The number that the contact is texted at: the first of its mobile "
+        "numbers that can be used.",
     )
     sms_gateway_id = fields.Many2one(
         "sms.gateway",
@@ -105,7 +105,9 @@ class ResPartner(models.Model):
             changed |= self.filtered(lambda partner: partner.active != active)
         if "company_id" in vals:
             company_id = vals["company_id"] or False
-            changed |= self.filtered(lambda partner: partner.company_id.id != company_id)
+            changed |= self.filtered(
+                lambda partner: partner.company_id.id != company_id
+            )
         if not changed:
             return super().write(vals)
         mobiles = changed.sudo().mobile_ids
@@ -299,7 +301,9 @@ class ResPartner(models.Model):
         tail = "" if exact else "%"
         if international:
             return Domain("number_e164", "=like", f"+{digits}{tail}")
-        domain = Domain("number_e164", "=like", f"+{digits}" if exact else f"%{digits}%")
+        domain = Domain(
+            "number_e164", "=like", f"+{digits}" if exact else f"%{digits}%"
+        )
         national = digits.lstrip("0")
         if (exact or national != digits) and len(national) >= 3:
             # As dialled at home: a country code of one to three digits before it.

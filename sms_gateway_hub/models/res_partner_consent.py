@@ -49,13 +49,15 @@ class ResPartner(models.Model):
         consents = self.env["sms.consent"]
         numbers = {partner: partner._sms_gateway_all_numbers() for partner in self}
         ids = self._origin.ids
-        rows = consents.search(
+        # What another company recorded counts as well, as at the gate.
+        rows = consents.sudo().search(
             [
                 "|",
                 ("partner_id", "in", ids),
                 ("number", "in", list(set().union(*numbers.values()))),
             ]
         )
+        visible = rows.with_env(self.env)._filtered_access("read")
         acts = dict(consents._fields["act"]._description_selection(self.env))
         methods = dict(consents._fields["method"]._description_selection(self.env))
         for partner, own in numbers.items():
@@ -64,7 +66,7 @@ class ResPartner(models.Model):
                     row.partner_id == partner._origin or row.number in own
                 )
             )
-            partner.sms_gateway_consent_ids = mine
+            partner.sms_gateway_consent_ids = mine.with_env(self.env) & visible
             partner.sms_gateway_consent_state = partner._sms_gateway_state_of(mine)
             last = mine.filtered(lambda row: row.act in const.DECIDING_ACTS)[:1]
             partner.sms_gateway_consent_text = (

@@ -160,6 +160,7 @@ class ResPartnerMobile(models.Model):
         ],
         compute="_compute_health",
     )
+    health_text = fields.Char("State", compute="_compute_health_text")
     # For import alone: they are written to the consent ledger and read from nowhere.
     consent = fields.Selection(
         [("opted_in", "Agreed"), ("opted_out", "Refused")],
@@ -302,6 +303,19 @@ class ResPartnerMobile(models.Model):
             else:
                 mobile.health = "delivered" if delivered else "new"
 
+    @api.depends("health", "dead_reason")
+    @api.depends_context("lang")
+    def _compute_health_text(self):
+        labels = dict(self._fields["health"]._description_selection(self.env))
+        for mobile in self:
+            label = labels[mobile.health]
+            if mobile.health == "new":
+                mobile.health_text = False
+            elif mobile.health == "dead" and mobile.dead_reason:
+                mobile.health_text = f"{label}: {mobile.dead_reason}"
+            else:
+                mobile.health_text = label
+
     def _compute_consent_import(self):
         for mobile in self:
             mobile.consent = mobile.consent_wording = mobile.consent_at = False
@@ -421,9 +435,7 @@ class ResPartnerMobile(models.Model):
             return result
         rows = self - result[0] if result else self
         partners = rows.sudo().partner_id.sudo(False)
-        allowed = partners._filtered_access(
-            "read" if operation == "read" else "write"
-        )
+        allowed = partners._filtered_access("read" if operation == "read" else "write")
         forbidden = rows.sudo().filtered(
             lambda row: row.partner_id.id not in allowed._ids
         )
@@ -692,7 +704,8 @@ class ResPartnerMobile(models.Model):
             try:
                 self.env.cr.execute(
                     SQL(
-                        "UPDATE res_partner_mobile SET is_owner = %s WHERE id = ANY(%s)",
+                        "UPDATE res_partner_mobile SET is_owner = %s "
+                        "WHERE id = ANY(%s)",
                         is_owner,
                         self.ids,
                     ),
@@ -885,9 +898,7 @@ class ResPartnerMobile(models.Model):
         self.check_access("write")
         owner = self._pick_owner(self._get_owners([self.number_e164])).partner_id
         if self.is_owner or not owner:
-            raise UserError(
-                self.env._("Nobody needs to be asked: %s", self.owner_text)
-            )
+            raise UserError(self.env._("Nobody needs to be asked: %s", self.owner_text))
         summary = self.env._("Hand over %s", self.number_e164)
         asked = owner.activity_ids.filtered(
             lambda activity: (
@@ -1040,17 +1051,53 @@ class ResPartnerMobile(models.Model):
         return partner_id, read_number(phone), number, company_id, line_type, label
 
     @api.model
+    def _give_phones_back(self):
+        """Let ``phone_sanitized`` be that of the phone again, for uninstallation."""
+        self.env.flush_all()
+        cr = self.env.cr
+        last_id = 0
+        while True:
+            cr.execute(
+                """
+                SELECT partner.id, partner.phone, country.code
+                  FROM res_partner partner
+             LEFT JOIN res_country country
+                    ON country.id = coalesce(partner.country_id, %s)
+                 WHERE partner.id > %s AND partner.mobile IS NOT NULL
+                 ORDER BY partner.id LIMIT %s
+                """,
+                [self.env.company.country_id.id or None, last_id, _TAKE_OVER_BATCH],
+            )
+            partners = cr.fetchall()
+            if not partners:
+                break
+            last_id = partners[-1][0]
+            ids, numbers = [], []
+            for partner_id, phone, country in partners:
+                number = phone and phone_format(
+                    phone, country, None, force_format="E164", raise_exception=False
+                )
+                ids.append(partner_id)
+                numbers.append(number if _E164.match(number or "") else None)
+            cr.execute(
+                """
+                UPDATE res_partner partner SET phone_sanitized = phone.number
+                  FROM unnest(%s::int[], %s::varchar[]) AS phone (id, number)
+                 WHERE phone.id = partner.id
+                   AND partner.phone_sanitized IS DISTINCT FROM phone.number
+                """,
+                [ids, numbers],
+            )
+        self.env.invalidate_all(flush=False)
+
+    @api.model
     def _register_oldest(self):
         """Make the oldest row of each free number its owner, for all rows at once."""
-        overlap = (
-            "({0}.company_id IS NULL OR {1}.company_id IS NULL"
-            " OR {0}.company_id = {1}.company_id)"
-        )
         while True:
             # Whoever is first of those that could own, does. Those that it does not
             # get in the way of come in the next round.
             self.env.cr.execute(
-                f"""
+                """
                 WITH free AS MATERIALIZED (
                     SELECT mobile.id, mobile.number_e164, mobile.company_id
                       FROM res_partner_mobile mobile
@@ -1061,14 +1108,18 @@ class ResPartnerMobile(models.Model):
                            SELECT FROM res_partner_mobile owner
                             WHERE owner.is_owner
                               AND owner.number_e164 = mobile.number_e164
-                              AND {overlap.format("owner", "mobile")}))
+                              AND (owner.company_id IS NULL
+                                   OR mobile.company_id IS NULL
+                                   OR owner.company_id = mobile.company_id)))
                 UPDATE res_partner_mobile mobile SET is_owner = true
                   FROM free
                  WHERE free.id = mobile.id AND NOT EXISTS (
                        SELECT FROM free older
                         WHERE older.number_e164 = free.number_e164
                           AND older.id < free.id
-                          AND {overlap.format("older", "free")})
+                          AND (older.company_id IS NULL
+                               OR free.company_id IS NULL
+                               OR older.company_id = free.company_id))
                 """
             )
             if not self.env.cr.rowcount:

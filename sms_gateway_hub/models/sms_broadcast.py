@@ -66,16 +66,19 @@ _OWN_FIELDS = {
     "check_result": False,
     "checked_at": False,
     "stale": False,
-    "cursor": 0,
+    "started_at": False,
+    "ended_at": False,
+    "pause_reason": False,
+    "to_move": False,
+}
+
+# Where the job is: beside the broadcast, so that a button never waits for a chunk.
+_PROGRESS = {
     "total_count": 0,
     "done_count": 0,
     "text_count": 0,
     "accepted_count": 0,
-    "started_at": False,
     "expanded_at": False,
-    "ended_at": False,
-    "pause_reason": False,
-    "to_move": False,
 }
 
 _SENT = ("sent", "delivered", "undelivered", "unconfirmed")
@@ -251,15 +254,22 @@ class SmsBroadcast(models.Model):
     stale = fields.Boolean(
         readonly=True, copy=False, help="Rows of an old check are to be dropped."
     )
-    cursor = fields.Integer(
-        readonly=True, copy=False, help="Id of the last record that was dealt with."
+    progress_id = fields.Many2one(
+        "sms.broadcast.progress",
+        "Progress of the job",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
     )
-    total_count = fields.Integer("Records found", readonly=True, copy=False)
-    done_count = fields.Integer("Records dealt with", readonly=True, copy=False)
-    text_count = fields.Integer("Recipients", readonly=True, copy=False)
-    accepted_count = fields.Integer("Queued texts", readonly=True, copy=False)
+    # Written through by the hub alone, see ``_check_not_own``.
+    total_count = fields.Integer(related="progress_id.total_count", readonly=False)
+    done_count = fields.Integer(related="progress_id.done_count", readonly=False)
+    text_count = fields.Integer(related="progress_id.text_count", readonly=False)
+    accepted_count = fields.Integer(
+        related="progress_id.accepted_count", readonly=False
+    )
+    expanded_at = fields.Datetime(related="progress_id.expanded_at", readonly=False)
     started_at = fields.Datetime("Started on", readonly=True, copy=False)
-    expanded_at = fields.Datetime("All queued on", readonly=True, copy=False)
     ended_at = fields.Datetime("Ended on", readonly=True, copy=False)
     pause_reason = fields.Char(readonly=True, copy=False)
     to_move = fields.Boolean(
@@ -354,7 +364,7 @@ class SmsBroadcast(models.Model):
             self.domain = self.filter_id.domain
             self.record_ids = False
 
-    @api.depends("state", "done_count", "total_count", "text_count")
+    @api.depends("state", "progress_id")
     def _compute_progress(self):
         waiting = dict(
             self.env["sms.gateway.message"]
@@ -595,7 +605,8 @@ class SmsBroadcast(models.Model):
             if not self.env.su:
                 self._check_not_own(vals)
                 # Defaults of the context must not set them either.
-                vals.update(_OWN_FIELDS, user_id=self.env.uid)
+                vals.update(_OWN_FIELDS, **_PROGRESS, user_id=self.env.uid)
+            vals["progress_id"] = self.env["sms.broadcast.progress"].sudo().create({}).id
             if vals.get("filter_id") and not vals.get("domain"):
                 ir_filter = self.env["ir.filters"].browse(vals["filter_id"])
                 vals["domain"] = ir_filter.domain
@@ -660,7 +671,7 @@ class SmsBroadcast(models.Model):
         return vals
 
     def _check_not_own(self, vals):
-        own = {*_OWN_FIELDS, "user_id"} & set(vals)
+        own = {*_OWN_FIELDS, *_PROGRESS, "user_id", "progress_id"} & set(vals)
         if own:
             raise AccessError(
                 self.env._(
@@ -730,6 +741,12 @@ class SmsBroadcast(models.Model):
                     )
                 )
             broadcast._parse_domain(broadcast._as_user())
+
+    def unlink(self):
+        progress = self.sudo().progress_id
+        res = super().unlink()
+        progress.unlink()
+        return res
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_texts(self):
@@ -810,17 +827,12 @@ class SmsBroadcast(models.Model):
             broadcast.sudo().write(
                 {
                     "state": "scheduled" if later else "running",
-                    "cursor": 0,
-                    "total_count": 0,
-                    "done_count": 0,
-                    "text_count": 0,
-                    "accepted_count": 0,
                     "started_at": False if later else now,
-                    "expanded_at": False,
                     "pause_reason": False,
                     "stale": True,
                 }
             )
+            broadcast.sudo().progress_id._reset()
             broadcast._trigger_job(at if later else None)
         return True
 
@@ -971,20 +983,19 @@ class SmsBroadcast(models.Model):
 
     def _reset(self, values=None):
         """Go back to draft: what a check found no longer holds."""
-        for broadcast in self:
+        # The log tells what was done, not how often it was looked at before.
+        for broadcast in self.with_context(tracking_disable=True):
             broadcast.write(
                 {
                     "state": "draft",
                     "check_run": broadcast.check_run + 1,
                     "check_result": False,
                     "checked_at": False,
-                    "cursor": 0,
-                    "total_count": 0,
-                    "done_count": 0,
                     "stale": True,
                     **(values or {}),
                 }
             )
+            broadcast.progress_id._reset()
 
     def _pause(self, reason):
         self.write({"state": "paused", "pause_reason": reason, "to_move": True})
@@ -1322,7 +1333,7 @@ class SmsBroadcast(models.Model):
         self.ensure_one()
         texts = self._render(records)
         errors = [text for text in texts.values() if isinstance(text, Exception)]
-        if errors and len(errors) == len(texts) and not self.cursor:
+        if errors and len(errors) == len(texts) and not self.progress_id.cursor:
             raise UserError(self._explain(errors[0]))
         numbers = self._get_numbers(records, self.number_choice, self.number_label)
         common = {
@@ -1453,21 +1464,11 @@ class SmsBroadcast(models.Model):
         return None
 
     def _work(self):
-        """Do one piece of work; the row is locked, so that nobody else does it too."""
+        """Do one piece of work; its progress is locked, so that nobody else does it."""
         self.ensure_one()
-        self.env.cr.execute(
-            SQL(
-                "SELECT state, to_move, stale FROM sms_broadcast WHERE id = %s "
-                "FOR NO KEY UPDATE SKIP LOCKED",
-                self.id,
-            ),
-            log_exceptions=False,
-        )
-        row = self.env.cr.fetchone()
-        if not row:
+        if not self.progress_id._lock():
             return None
-        self.invalidate_recordset()
-        state, to_move, stale = row
+        state, to_move, stale = self.state, self.to_move, self.stale
         if to_move:
             return self._move_chunk()
         if state == "scheduled" and self.scheduled_at <= fields.Datetime.now():
@@ -1481,7 +1482,7 @@ class SmsBroadcast(models.Model):
             state = "running"
         if state == "checking":
             return self._check_chunk()
-        if state == "running" and not self.expanded_at:
+        if state == "running" and not self.progress_id.expanded_at:
             return self._expand_chunk()
         if stale and self._drop_stale() == "more":
             return "more"
@@ -1506,31 +1507,16 @@ class SmsBroadcast(models.Model):
             note=reason,
         )
 
-    def _count_up(self, **columns):
-        """Write progress past the ORM: no tracking, no write date.
-
-        :param columns: name and value
-        """
-        self.flush_recordset()
-        sets = SQL(", ").join(
-            SQL("%s = %s", SQL.identifier(name), value)
-            for name, value in columns.items()
-        )
-        self.env.cr.execute(
-            SQL("UPDATE sms_broadcast SET %s WHERE id = %s", sets, self.id),
-            log_exceptions=False,
-        )
-        self.invalidate_recordset(list(columns), flush=False)
-
     # -- Check -------------------------------------------------------------------
 
     def _check_chunk(self):
         """Look at the next records as if they were texted, and write down what would
         become of each."""
         as_user = self._as_user()
-        total = self.total_count or self._count()
+        progress = self.progress_id
+        total = progress.total_count or self._count()
         records, cursor, finished = self._search_records(
-            as_user, self.cursor, const.BROADCAST_CHUNK
+            as_user, progress.cursor, const.BROADCAST_CHUNK
         )
         rows = self._prepare_messages(records) if records else []
         messages = self.env["sms.gateway.message"]
@@ -1553,8 +1539,10 @@ class SmsBroadcast(models.Model):
                 )
             )
         self.env["sms.broadcast.recipient"]._insert(self, columns)
-        self._count_up(
-            cursor=cursor, total_count=total, done_count=self.done_count + len(records)
+        progress._set(
+            cursor=cursor,
+            total_count=total,
+            done_count=progress.done_count + len(records),
         )
         if not finished:
             return "more"
@@ -1604,7 +1592,7 @@ class SmsBroadcast(models.Model):
         if worst := result["worst"]:
             record = as_user.env[self.res_model].browse(worst["res_id"])
             worst["name"] = record.display_name or ""
-        self.write(
+        self.with_context(tracking_disable=True).write(
             {
                 "state": "checked",
                 "check_result": result,
@@ -1669,7 +1657,7 @@ class SmsBroadcast(models.Model):
         )
         if self.env.cr.rowcount == _MOVE_CHUNK:
             return "more"
-        self._count_up(stale=False)
+        self.stale = False
         return None
 
     # -- Expand ------------------------------------------------------------------
@@ -1679,9 +1667,10 @@ class SmsBroadcast(models.Model):
         if self._is_far_ahead():
             return "rest"
         as_user = self._as_user()
-        total = self.total_count or self._count()
+        progress = self.progress_id
+        total = progress.total_count or self._count()
         records, cursor, finished = self._search_records(
-            as_user, self.cursor, const.BROADCAST_CHUNK
+            as_user, progress.cursor, const.BROADCAST_CHUNK
         )
         rows = self._prepare_messages(records) if records else []
         messages = self.env["sms.gateway.message"]
@@ -1693,19 +1682,15 @@ class SmsBroadcast(models.Model):
         ]
         if self.keep_log and queued:
             self._keep_notes(records, queued)
-        self._count_up(
+        done = progress.done_count + len(records)
+        progress._set(
             cursor=cursor,
-            total_count=total,
-            done_count=self.done_count + len(records),
-            text_count=self.text_count + len(made),
-            accepted_count=self.accepted_count + len(queued),
-        )
-        if not finished:
-            return "more"
-        self._count_up(
-            expanded_at=fields.Datetime.now(),
             # Some may have come or gone since they were counted.
-            total_count=self.done_count,
+            total_count=done if finished else total,
+            done_count=done,
+            text_count=progress.text_count + len(made),
+            accepted_count=progress.accepted_count + len(queued),
+            expanded_at=fields.Datetime.now() if finished else None,
         )
         return "more"
 
@@ -1889,5 +1874,5 @@ class SmsBroadcast(models.Model):
         if self.env.cr.fetchone():
             # What is left and was not moved is locked by a sender.
             return "more" if gateway_ids else "rest"
-        self._count_up(to_move=False)
+        self.to_move = False
         return "more"

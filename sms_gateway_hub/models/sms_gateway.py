@@ -178,6 +178,7 @@ class SmsGateway(models.Model):
 
     # Quiet hours
     quiet_hours = fields.Boolean(
+        "Quiet hours",
         tracking=True,
         help="Hold texts while it is night where the recipient is: in the time zone of "
         "the contact, else of the number, else of the company.",
@@ -454,6 +455,9 @@ class SmsGateway(models.Model):
             vals = {"next_slot_at": 0.0, **vals}
         res = super().write(vals)
         self.env.cr.precommit.data.pop(_FOUND, None)
+        if any(name.startswith("quiet_") for name in vals):
+            # What is held is asked for again: the night may be over now.
+            self.env["sms.gateway.message"]._end_quiet_hours(self)
         if "state" in vals or vals.get("active"):
             # What waited while it was off goes out now.
             for gateway in self.filtered(lambda gateway: gateway.state != "disabled"):

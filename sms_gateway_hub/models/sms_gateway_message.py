@@ -1345,6 +1345,29 @@ class SmsGatewayMessage(models.Model):
         self._sync()
 
     @api.model
+    def _end_quiet_hours(self, gateways):
+        """Let what quiet hours hold at gateways be asked for again, now.
+
+        :param gateways: sms.gateway
+        """
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET due_at = greatest(scheduled_at, now() AT TIME ZONE 'UTC'),
+                       hold = NULL
+                 WHERE gateway_id = ANY(%s) AND state = 'queued'
+                   AND hold = 'quiet_hours'
+                """,
+                gateways.ids,
+            )
+        )
+        if self.env.cr.rowcount:
+            self.invalidate_model(["due_at", "hold"])
+            gateways._trigger_sender()
+
+    @api.model
     def _end_hold(self, hold, numbers):
         """Let messages go on that waited for a decision.
 
@@ -1417,6 +1440,8 @@ class SmsGatewayMessage(models.Model):
         again = self.filtered(
             lambda message: (
                 message.direction == "outgoing"
+                # The one answer to a refusal is not repeated.
+                and message.exempt != "answer"
                 and message.state
                 in ("failed", "undelivered", "expired", "unconfirmed", "canceled")
             )

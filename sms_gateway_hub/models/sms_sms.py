@@ -234,6 +234,11 @@ class SmsSms(models.Model):
                 partner = document
         author = self.sms_gateway_author_id or self.env.user
         kind = self.sms_gateway_kind or "automatic"
+        expires_at = self.sms_gateway_expires_at
+        if not expires_at and kind == "automatic" and mail_message and res_id:
+            document = self.env[res_model].sudo().browse(res_id)
+            if hasattr(document, "_sms_gateway_get_expiry"):
+                expires_at = document._sms_gateway_get_expiry()
         return {
             "sms_uuid": self.uuid,
             "gateway_id": gateway.id,
@@ -252,7 +257,7 @@ class SmsSms(models.Model):
             "priority": self.sms_gateway_priority
             or (const.PRIORITY_LOW if kind == "broadcast" else const.PRIORITY_NORMAL),
             "scheduled_at": self.sms_gateway_scheduled_at,
-            "expires_at": self.sms_gateway_expires_at,
+            "expires_at": expires_at,
             "author_id": author.id,
             "company_id": self._get_sms_company().id,
         }

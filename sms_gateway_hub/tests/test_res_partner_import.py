@@ -118,9 +118,7 @@ class TestImportNumbers(ImportCase):
                     self.assertEqual(ledger.user_id, getattr(self, user))
                     if at:
                         self.assertEqual(str(ledger.at), at)
-                    self.assertEqual(
-                        partners.mobile_ids.blocked, act == "opted_out"
-                    )
+                    self.assertEqual(partners.mobile_ids.blocked, act == "opted_out")
 
     def test_consent_of_a_known_number(self):
         """Consent can be brought for numbers that are there already."""
@@ -210,9 +208,7 @@ class TestImportCommCare(ImportCase):
                     row = ["Ada", M1[1:], mark]
                     if turned:
                         columns, row = columns[::-1], row[::-1]
-                    partners, errors = self.load(
-                        columns, row, user=getattr(self, user)
-                    )
+                    partners, errors = self.load(columns, row, user=getattr(self, user))
                     if error:
                         self.assertIn(error, errors)
                         self.assertFalse(self.ledger(M1))
@@ -264,9 +260,7 @@ class TestImportCommCare(ImportCase):
 
     def test_time_zone(self):
         """A time zone is taken by its name; an unknown one is an error."""
-        partners, errors = self.load(
-            ["name", "time_zone"], ("Ada", "America/New_York")
-        )
+        partners, errors = self.load(["name", "time_zone"], ("Ada", "America/New_York"))
         self.assertEqual((partners.tz, errors), ("America/New_York", ""))
         partners, errors = self.load(["name", "time_zone"], ("Ada", "Mars/Olympus"))
         self.assertFalse(partners)

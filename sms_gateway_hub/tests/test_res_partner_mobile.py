@@ -390,9 +390,7 @@ class TestRank(MobileCase):
         self.assertEqual(info["partner"], partner)
         chosen.mobile = M3
         self.reload(partner)
-        self.assertEqual(
-            partner.mobile_ids.mapped("number_e164"), [M1, BERLIN, M3]
-        )
+        self.assertEqual(partner.mobile_ids.mapped("number_e164"), [M1, BERLIN, M3])
         self.assertEqual(partner.mobile, M1)
         none = partner.with_context(
             sms_gateway_number_choice="label", sms_gateway_number_label="home"
@@ -474,6 +472,10 @@ class TestHealth(MobileCase):
         self.assertEqual((ada + grace).mapped("mobile"), [M2, M1])
         self.assertEqual(ada.mobile_ids.mapped("health"), ["dead", "new"])
         self.assertEqual(ada.mobile_ids[0].dead_reason, "Unknown subscriber")
+        self.assertEqual(
+            ada.mobile_ids.mapped("health_text"),
+            ["Does not exist: Unknown subscriber", False],
+        )
         since = ada.mobile_ids[0].dead_at
         self.mobiles._mark_dead([M1], "Again")
         self.assertEqual(ada.mobile_ids[0].dead_at, since)
@@ -505,12 +507,18 @@ class TestHealth(MobileCase):
         messages = self.enqueue(4, number=[M1, M1, M2, M2])
         at = fields.Datetime.to_datetime
         self.force(
-            messages[0], state="delivered", delivered_at="2026-01-01", state_at=at("2026-01-01")
+            messages[0],
+            state="delivered",
+            delivered_at="2026-01-01",
+            state_at=at("2026-01-01"),
         )
         self.force(messages[1], state="failed", state_at=at("2026-01-02"))
         self.force(messages[2], state="undelivered", state_at=at("2026-01-03"))
         self.force(
-            messages[3], state="delivered", delivered_at="2026-01-04", state_at=at("2026-01-04")
+            messages[3],
+            state="delivered",
+            delivered_at="2026-01-04",
+            state_at=at("2026-01-04"),
         )
         self.reload(partner).mobile_ids.mapped("number")
         with self.count_queries() as statements:
@@ -634,7 +642,7 @@ class TestOwnership(MobileCase):
         self.assertTrue(self.reload(first).mobile_ids.is_owner)
 
     def test_letting_go(self):
-        """Who lets go frees the number; nobody gets it by that, the next to come does."""
+        """Who lets go frees the number for the next to come, not for who waits."""
 
         def rewrite(partner):
             partner.mobile_ids.number = M2
@@ -678,7 +686,9 @@ class TestOwnership(MobileCase):
         self.contact("Grace", M1)
         partner.action_unarchive()
         self.assertEqual(partner.mobile_ids.mapped("is_owner"), [False, True])
-        self.assertEqual(self.reload(partner).mobile_ids.mapped("is_owner"), [False, True])
+        self.assertEqual(
+            self.reload(partner).mobile_ids.mapped("is_owner"), [False, True]
+        )
 
     def test_company_of_the_owner_changes(self):
         """Where the number is owned in the new company, it stays with that owner."""
@@ -877,7 +887,10 @@ class TestAccess(MobileCase):
         partner = self.contact("Ada", M1)
         rows = [(self.texter, True), (self.reader, False), (portal, False)]
         actions = [
-            ("create", lambda row: row.create({"partner_id": partner.id, "number": M2})),
+            (
+                "create",
+                lambda row: row.create({"partner_id": partner.id, "number": M2}),
+            ),
             ("write", lambda row: row.write({"label": "work"})),
             ("number", lambda row: row.write({"number": M3})),
             ("unlink", lambda row: row.unlink()),
@@ -1079,7 +1092,13 @@ class TestTakeOverPhones(MobileCase):
         other = self.other_company.id
         # label, columns, E.164, label of the row, mobile
         rows = [
-            ("national", {"phone": "0176 04069001", "country_id": germany}, M1, "mobile", M1),
+            (
+                "national",
+                {"phone": "0176 04069001", "country_id": germany},
+                M1,
+                "mobile",
+                M1,
+            ),
             (
                 "sanitized before",
                 {"phone": "7700 900102", "phone_sanitized": M2},
@@ -1127,20 +1146,25 @@ class TestTakeOverPhones(MobileCase):
         rows = [
             ("everybody's", (None, None), (True, False)),
             ("of two", (own, other), (True, True)),
-            ("everybody's in between", (own, None, other, None), (True, False, True, False)),
+            (
+                "everybody's in between",
+                (own, None, other, None),
+                (True, False, True, False),
+            ),
             ("everybody's first", (None, own, other), (True, False, False)),
         ]
         for label, companies, owns in rows:
             with self.row(label):
                 self.env.flush_all()
                 partners = self.env["res.partner"].union(
-                    *(self.insert(phone=M1, company_id=company) for company in companies)
+                    *(
+                        self.insert(phone=M1, company_id=company)
+                        for company in companies
+                    )
                 )
                 self.mobiles._take_over_phones()
                 found = partners.with_context(active_test=False).mobile_ids
-                self.assertEqual(
-                    tuple(found.sorted("id").mapped("is_owner")), owns
-                )
+                self.assertEqual(tuple(found.sorted("id").mapped("is_owner")), owns)
 
     def test_archived_first(self):
         """An archived contact does not keep a later one from its number."""
@@ -1159,6 +1183,19 @@ class TestTakeOverPhones(MobileCase):
         self.mobiles._take_over_phones()
         self.assertTrue(partner.mobile_ids.blocked)
         self.assertEqual(partner.mobile, M1)
+
+    def test_given_back(self):
+        """Uninstalling leaves the phone's own number in core's field."""
+        rows = [
+            (self.contact("A", M1, phone="0176 04069002"), M2),
+            (self.contact("B", M1, phone="ask Bob"), False),
+            (self.contact("C", M1), False),
+            (self.contact("D", phone="0176 04069002"), M2),
+        ]
+        self.mobiles._give_phones_back()
+        for partner, number in rows:
+            with self.subTest(partner.name):
+                self.assertEqual(partner.phone_sanitized, number)
 
     def test_statements(self):
         """Ten times the contacts take no more statements."""
@@ -1180,13 +1217,21 @@ class TestContactForm(MobileCase):
 
     def test_tab(self):
         """Users see and edit the numbers in a tab; who may not text does not."""
-        view = self.env["res.partner"].with_user(self.texter).get_view(
-            view_type="form", view_id=self.env.ref("base.view_partner_form").id
+        view = (
+            self.env["res.partner"]
+            .with_user(self.texter)
+            .get_view(
+                view_type="form", view_id=self.env.ref("base.view_partner_form").id
+            )
         )
         self.assertIn('name="mobile_ids"', view["arch"])
         self.assertNotIn('name="action_take_over"', view["arch"])
-        view = self.env["res.partner"].with_user(self.manager).get_view(
-            view_type="form", view_id=self.env.ref("base.view_partner_form").id
+        view = (
+            self.env["res.partner"]
+            .with_user(self.manager)
+            .get_view(
+                view_type="form", view_id=self.env.ref("base.view_partner_form").id
+            )
         )
         self.assertIn("action_take_over", view["arch"])
 

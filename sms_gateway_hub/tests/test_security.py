@@ -461,6 +461,11 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             {"gateway_id": self.gateway.id, "event_key": "k", "kind": "report"}
         )
         self.force(message, state="failed")
+        incoming = self.enqueue(uuid="e" * 32)
+        self.force(incoming, direction="incoming", state="received")
+        broadcast = self.env["sms.broadcast"].create(
+            {"name": "Broadcast", "body": "Hello", "company_id": self.env.company.id}
+        )
         self.env.flush_all()
         calls = {
             "sms.gateway": {
@@ -479,9 +484,29 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             "sms.gateway.message": {
                 name: (message, ("manager", "administrator", "system"))
                 for name in ("action_cancel", "action_send_again")
+            }
+            | {
+                name: (incoming, ("manager", "administrator", "system"))
+                for name in ("action_opt_out", "action_not_opt_out")
+            },
+            "sms.broadcast": {
+                name: (broadcast, ("manager", "administrator", "system"))
+                for name in (
+                    "action_cancel",
+                    "action_check",
+                    "action_clear_selection",
+                    "action_draft",
+                    "action_open_messages",
+                    "action_open_selection",
+                    "action_pause",
+                    "action_resume",
+                    "action_send_test",
+                    "action_start",
+                )
             },
         }
         token = self.gateway.webhook_token
+        seen = self.env["sms.consent"].search([])
         for model, methods in calls.items():
             for method, (record, allowed) in methods.items():
                 for role in self.users:
@@ -495,7 +520,9 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                         else:
                             self.assertEqual(error, "odoo.exceptions.AccessError")
                             self.assertEqual(self.gateway.webhook_token, token)
-                            self.assertEqual(len(self.messages_of()), 1)
+                            self.assertEqual(len(self.messages_of()), 2)
+                            self.assertEqual(broadcast.state, "draft")
+                            self.assertFalse(self.env["sms.consent"].search([]) - seen)
 
     def test_every_public_method_is_known(self):
         """A new public method of the hub gets a row in the test above, or here."""
@@ -507,13 +534,31 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             },
             "sms.gateway.message": {
                 "action_cancel", "action_send_again", "action_open_document",
-                "get_chatter_data",
+                "get_chatter_data", "action_opt_out", "action_not_opt_out",
             },
             "sms.gateway.event": {"action_replay"},
+            "sms.broadcast": {
+                "action_cancel", "action_check", "action_clear_selection",
+                "action_draft", "action_open_messages", "action_open_selection",
+                "action_pause", "action_resume", "action_send_test", "action_start",
+                # Reads lines that the broadcast holds itself.
+                "action_open_line",
+            },
+            # Opens what its broadcast's reader may read.
+            "sms.broadcast.recipient": {"action_open_record"},
+            # Tested with the models themselves, as each role.
+            "sms.consent.record": {"action_record"},
+            "sms.erase": {"action_erase"},
+            "sms.composer": {"action_send_sms", "action_sms_gateway_send_mass"},
+            "res.partner.mobile": {
+                "action_ask_hand_over", "action_register", "action_take_over",
+            },
+            "res.partner": {
+                "action_open_sms_gateway_messages", "action_sms_gateway_ask_consent",
+                "action_sms_gateway_compose", "action_sms_gateway_record_consent",
+            },
         }  # fmt: skip
         for name, model in self.env.registry.items():
-            if not name.startswith("sms.gateway"):
-                continue
             own = {
                 method
                 for cls in model.__mro__

@@ -15,6 +15,7 @@ from odoo.tools import mute_logger
 from .. import const
 from ..models import sms_broadcast
 from ..models.sms_broadcast import SmsBroadcast
+from ..models.sms_broadcast_progress import SmsBroadcastProgress
 from .common import NUMBERS, SmsGatewayCase
 
 _LOGGER = "odoo.addons.sms_gateway_hub.models.sms_broadcast"
@@ -173,7 +174,8 @@ class TestSmsBroadcastRights(BroadcastCase):
         for name, value in (
             ("state", "checked"),
             ("user_id", self.administrator.id),
-            ("cursor", 10),
+            ("text_count", 10),
+            ("progress_id", False),
             ("check_result", {}),
             ("text_by_lang", {"texts": {"en_US": "{{ 7 * 7 }}"}}),
             ("to_move", True),
@@ -403,16 +405,16 @@ class TestSmsBroadcastRecipients(BroadcastCase):
         broadcast = self.make(domain=f"[('id', 'in', {self.people.ids})]")
         broadcast.action_check()
         broadcast.action_start()
-        count_up = SmsBroadcast._count_up
+        move_on = SmsBroadcastProgress._set
 
-        def fail(broadcast, **columns):
-            if columns.get("cursor") == self.people[1].id:
+        def fail(progress, **values):
+            if values["cursor"] == self.people[1].id:
                 raise ZeroDivisionError("killed")
-            return count_up(broadcast, **columns)
+            return move_on(progress, **values)
 
         with (
             self.chunks_of(1),
-            patch.object(SmsBroadcast, "_count_up", fail),
+            patch.object(SmsBroadcastProgress, "_set", fail),
             self.assertLogs(_LOGGER, "ERROR"),
         ):
             self.run_job()

@@ -419,3 +419,19 @@ class TestStepDown(SmsGatewayCase):
         self.partner._message_sms("Third")
         third = self.messages_of([("exempt", "=", False)])[-1]
         self.assertFields(third, {"state": "canceled", "failure_type": "opted_out"})
+
+
+@tagged("post_install", "-at_install")
+class TestPlan(SmsGatewayCase):
+    """What a change of settings means for what is held."""
+
+    def test_quiet_hours_switched_off(self):
+        """What the night held leaves when the gateway's quiet hours end for good."""
+        with freeze_time(NIGHT):
+            self.gateway.quiet_hours = True
+            message = self.enqueue()
+        self.assertEqual(message.hold, "quiet_hours")
+        self.gateway.quiet_hours = False
+        self.assertFalse(message.hold)
+        self.run_sender()
+        self.assertEqual(message.state, "sent")

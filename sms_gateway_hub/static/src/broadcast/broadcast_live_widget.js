@@ -18,7 +18,7 @@ export class SmsBroadcastLive extends Component {
     static props = {...standardWidgetProps};
 
     setup() {
-        this.lastMs = Date.now();
+        this.nextMs = 0;
         this.loading = false;
         onMounted(() => {
             this.interval = browser.setInterval(() => this.reload(), RELOAD_MS);
@@ -28,24 +28,27 @@ export class SmsBroadcastLive extends Component {
     async reload() {
         const {record} = this.props;
         const {state} = record.data;
-        const isEnded = ENDED_STATES.includes(state);
         if (
             this.loading ||
             !record.resId ||
             document.hidden ||
             STILL_STATES.includes(state) ||
-            (isEnded && Date.now() - this.lastMs < ENDED_RELOAD_MS) ||
+            Date.now() < this.nextMs ||
             (await record.isDirty())
         ) {
             return;
         }
         this.loading = true;
+        const startMs = Date.now();
         try {
             await record.load();
             record.model.notify();
         } finally {
             this.loading = false;
-            this.lastMs = Date.now();
+            // The figures of a very big one take time: let them be asked for less.
+            const tookMs = Date.now() - startMs;
+            const restMs = ENDED_STATES.includes(state) ? ENDED_RELOAD_MS : 0;
+            this.nextMs = Date.now() + Math.max(restMs, 10 * tookMs);
         }
     }
 }
