@@ -38,6 +38,7 @@
         "demo/res_partner_demo.xml",
         "demo/sms_consent_demo.xml",
         "demo/sms_broadcast_demo.xml",
+        "demo/sms_gateway_message_demo.xml",
         "demo/res_partner_mobile_demo.xml",
     ],
     "assets": {

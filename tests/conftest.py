@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from support import CountingGateway, Database, OdooServer
+from playwright.sync_api import expect, sync_playwright
+from support import CountingGateway, Database, OdooServer, browser_path
+
+# Bounds how long the browser looks for something; it never waits for nothing.
+EXPECT_MS = int(os.environ.get("D_MS", 60_000))
 
 # Besides the hub: what people text from, so that every way to text is tried.
 MODULES = [
@@ -53,3 +57,34 @@ def gateway():
     counting = CountingGateway()
     yield counting
     counting.close()
+
+
+@pytest.fixture
+def page():
+    """Give a page of headless Chromium; errors of the console fail the test."""
+    expect.set_options(timeout=EXPECT_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(),
+            args=["--no-sandbox", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1366, "height": 900})
+        page.set_default_timeout(EXPECT_MS)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+        assert not errors
+
+
+@pytest.fixture
+def shoot(page, tmp_path):
+    """Give a function that keeps a screenshot: in SGH_SCREENSHOTS, to look at it."""
+    folder = Path(os.environ.get("SGH_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def shoot(name):
+        page.screenshot(path=folder / f"{name}.png")
+
+    yield shoot
+    shoot("last")

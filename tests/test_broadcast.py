@@ -18,7 +18,7 @@ import json, time
 env = env(user=env.ref("base.user_admin").id, su=False, context={{"lang": "en_US"}})
 env["sms.gateway"].search([]).write({{"state": "disabled"}})
 env["res.partner"].create([
-    {{"name": f"Speed {{n}}", "phone": f"+1202{{5550000 + n}}"}} for n in range({count})
+    {{"name": f"Speed {{n}}", "phone": f"+1303{{5550000 + n}}"}} for n in range({count})
 ])
 env.cr.commit()
 ids = env["res.partner"].search([("name", "=like", "Speed %")], limit={count}).ids
@@ -200,18 +200,17 @@ def test_f19_killed_in_the_middle(
     # Buttons work while the job does: neither waits for the other.
     odoo.call("sms.broadcast", "action_pause", [broadcast_id])
     odoo.call("sms.broadcast", "action_resume", [broadcast_id])
-    for part in (0.1, 0.2):
-        wait_for(
-            lambda part=part: progress(database, broadcast_id)[1] >= COUNT * part,
-            timeout_s=120,
-            what="the begin",
-            step_s=0.02,
-        )
-        start = time.monotonic()
-        odoo.call("sms.broadcast", "action_pause", [broadcast_id])
-        record_property(f"pause_click_s_{part}", round(time.monotonic() - start, 3))
-        assert progress(database, broadcast_id)[0] == "paused"
-        odoo.call("sms.broadcast", "action_resume", [broadcast_id])
+    wait_for(
+        lambda: progress(database, broadcast_id)[1] >= COUNT * 0.1,
+        timeout_s=120,
+        what="the begin",
+        step_s=0.02,
+    )
+    start = time.monotonic()
+    odoo.call("sms.broadcast", "action_pause", [broadcast_id])
+    record_property("pause_click_s", round(time.monotonic() - start, 3))
+    assert progress(database, broadcast_id)[0] == "paused"
+    odoo.call("sms.broadcast", "action_resume", [broadcast_id])
 
     begun = time.monotonic()
     wait_for(

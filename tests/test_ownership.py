@@ -87,8 +87,7 @@ def test_one_owner_of_a_number_that_many_register(odoo, database, clients):
 
 def test_one_owner_in_each_company(odoo, database, companies):
     """A contact without a company gets in the way of every company's, and they of it."""
-    seen = set()
-    for _round in range(ROUNDS):
+    for _round in range(ROUNDS // 2):
         number = new_number()
         results = at_once(
             *[
@@ -100,18 +99,16 @@ def test_one_owner_in_each_company(odoo, database, companies):
         rows = owners(database, number)
         assert len(rows) == 6
         owning = [company for company, owns in rows if owns]
-        # One for all companies, or one in each, or one where another was refused by
-        # an owner that it overlaps.
-        assert owning in ([None], *([c] for c in companies)) or sorted(
-            owning, key=str
-        ) == sorted(companies, key=str), rows
+        # One for all companies, or at most one in each.
+        assert owning == [None] or sorted(owning) in (
+            sorted(companies),
+            *([company] for company in companies),
+        ), rows
         for company, owns in rows:
             assert owns or any(
                 company is None or owner is None or company == owner
                 for owner in owning
             ), f"nobody is in the way of {company}: {rows}"
-        seen.add(tuple(sorted(owning, key=str)))
-    assert seen
 
 
 def test_one_owner_when_an_existing_contact_gets_the_number(odoo, database):
@@ -155,7 +152,7 @@ def test_a_take_over_raced_by_two_managers(odoo, database):
         )
     # Each has a session before the race.
     odoo.call("res.partner", "search_count", [], login="other-manager")
-    for _round in range(ROUNDS // 2):
+    for _round in range(ROUNDS // 4):
         number = new_number()
         for _n in range(3):
             create_contact(odoo, number)()

@@ -11,7 +11,7 @@ from .. import const
 class ResPartner(models.Model):
     """What is on record of a contact's consent."""
 
-    _inherit = "res.partner"
+    _inherit = "res.partner"  # pylint: disable=consider-merging-classes-inherited
 
     sms_gateway_consent_ids = fields.Many2many(
         "sms.consent",

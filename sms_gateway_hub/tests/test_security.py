@@ -66,6 +66,10 @@ MATRIX = {
         "public": "", "portal": "", "user": "", "manager": "r",
         "administrator": "r", "system": "r",
     },
+    "sms.broadcast.progress": {
+        "public": "", "portal": "", "user": "", "manager": "r",
+        "administrator": "r", "system": "r",
+    },
     "res.partner.mobile": {
         "public": "", "portal": "", "user": "rwcu", "manager": "rwcu",
         "administrator": "rwcu", "system": "rwcu",

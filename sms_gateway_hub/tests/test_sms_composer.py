@@ -2,7 +2,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What people enter in the forms: each bad input gets words that say what to do."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
 
 from psycopg2 import IntegrityError
 
@@ -455,3 +456,126 @@ class TestRuleForm(FormCase):
                 ("blanks at the end", lambda: save(number_suffix="0 1"), "digits"),
             ]
         )
+
+
+@tagged("post_install", "-at_install")
+class TestComposerNumbers(FormCase):
+    """Which numbers are texted, and what is said before."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.partner.phone = False
+        for number, label in zip(NUMBERS[:3], ("mobile", "work", "home"), strict=True):
+            cls.env["res.partner.mobile"].create(
+                {"partner_id": cls.partner.id, "number": number, "label": label}
+            )
+        cls.second = cls.env["res.partner"].create(
+            {"name": "Second", "mobile": NUMBERS[5]}
+        )
+        cls.none = cls.env["res.partner"].create({"name": "No number"})
+
+    def compose(self, records, mode, user=None, **values):
+        context = {
+            "default_composition_mode": mode,
+            "default_res_model": records._name,
+        }
+        if mode == "mass":
+            context["default_res_ids"] = repr(records.ids)
+            values.setdefault("mass_keep_log", False)
+        else:
+            context["default_res_id"] = records.id
+        composers = self.env["sms.composer"].with_user(user or self.env.user)
+        return composers.with_context(**context).create({"body": "Hello", **values})
+
+    def test_choice_of_numbers(self):
+        """Best, best of a label or all, for one contact and for many; each once."""
+        label = {"sms_gateway_number_choice": "label"}
+        for choice, one, many in (
+            ({}, [0], [0, 5]),
+            ({**label, "sms_gateway_number_label": "work"}, [1], [1]),
+            ({"sms_gateway_number_choice": "all"}, [0, 1, 2], [0, 1, 2, 5]),
+        ):
+            for mode, records, expected in (
+                ("comment", self.partner, one),
+                ("mass", self.partner + self.second, many),
+            ):
+                with self.row(f"{choice} {mode}"):
+                    self.compose(records, mode, **choice).action_send_sms()
+                    messages = self.messages_of([("state", "=", "queued")])
+                    self.assertEqual(
+                        sorted(messages.mapped("number")),
+                        sorted(NUMBERS[n] for n in expected),
+                    )
+                    self.assertTrue(all(message.partner_id for message in messages))
+
+    def test_what_will_happen_is_said_before(self):
+        """The composer counts who gets it, who not and why."""
+        refused = self.env["res.partner"].create(
+            {"name": "Refused", "mobile": NUMBERS[6]}
+        )
+        self.env["sms.consent"]._record(NUMBERS[6], "opted_out", method="phone")
+        twin = self.env["res.partner"].create({"name": "Twin", "mobile": NUMBERS[5]})
+        records = self.partner + self.second + self.none + refused + twin
+        composer = self.compose(records, "mass", body="Hi {{ object.name }}")
+        for words in (
+            "2 will get it",
+            "3 will not",
+            "1 no valid number",
+            "1 recipient opted out",
+            "1 same number as another",
+        ):
+            self.assertIn(words, composer.sms_gateway_outlook)
+        self.assertEqual(composer.sms_gateway_preview, "Hi Ada Lovelace")
+
+    def test_a_refusal_is_said_before_and_holds(self):
+        """Who refused is not texted; the reason is on screen and in the error."""
+        self.env["sms.consent"]._record(
+            NUMBERS[1], "opted_out", method="keyword", partner_id=self.partner.id
+        )
+        composer = self.compose(self.partner, "comment")
+        self.assertIn("refused texts", composer.sms_gateway_refusal)
+        with self.assertRaisesRegex(UserError, "refused texts"):
+            composer.action_send_sms()
+        self.assertFalse(self.messages_of())
+
+    def test_quiet_hours_are_said_before(self):
+        """A text that will wait says until when; an urgent one of a manager does not."""
+        hour = fields.Datetime.now().replace(tzinfo=UTC)
+        hour = hour.astimezone(ZoneInfo("America/New_York")).hour
+        self.gateway.write(
+            {
+                "quiet_hours": True,
+                "quiet_from": (hour - 1) % 24,
+                "quiet_to": (hour + 3) % 24,
+            }
+        )
+        composer = self.compose(self.partner, "comment")
+        self.assertFalse(composer.sms_gateway_refusal)
+        self.assertIn("quiet hours", composer.sms_gateway_outlook)
+        urgent = self.compose(self.partner, "comment", sms_gateway_urgent=True)
+        self.assertFalse(urgent.sms_gateway_outlook)
+
+    def test_a_gateway_that_is_off_is_said_before(self):
+        """The contact's own gateway is named when it cannot send."""
+        own = self.make_gateway(name="Own choice")
+        self.partner.sms_gateway_id = own
+        own.state = "disabled"
+        composer = self.compose(self.partner, "comment")
+        self.assertIn("Own choice", composer.sms_gateway_refusal)
+
+    def test_a_mass_text_of_a_user_is_marketing(self):
+        """Only managers may say that a text to many is something else."""
+        manager = self.new_user(
+            "boss",
+            "base.group_user,base.group_partner_manager,sms_gateway_hub.group_manager",
+        )
+        for user, purpose in ((self.user, "marketing"), (manager, "transactional")):
+            with self.row(user.name):
+                self.compose(
+                    self.partner + self.second,
+                    "mass",
+                    user=user,
+                    sms_gateway_purpose="transactional",
+                ).action_send_sms()
+                self.assertEqual(set(self.messages_of().mapped("purpose")), {purpose})
