@@ -29,7 +29,7 @@ MESSAGE_STATES = [
 # successor is final, so a late report can never move a message backwards.
 TRANSITIONS = {
     "queued": frozenset({"sending", "canceled", "expired", "failed"}),
-    # "canceled" and "expired" by the gate, which is asked again when a message is claimed.
+    # "canceled" and "expired" by the gate, which is asked again at the claim.
     "sending": frozenset(
         {"queued", "sent", "failed", "unconfirmed", "canceled", "expired"}
     ),

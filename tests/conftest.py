@@ -84,7 +84,8 @@ def shoot(page, tmp_path):
     folder.mkdir(parents=True, exist_ok=True)
 
     def shoot(name):
-        page.screenshot(path=folder / f"{name}.png")
+        # Without animations nothing is half faded in.
+        page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
     yield shoot
     shoot("last")

@@ -32,7 +32,7 @@ class CalendarEvent(models.Model):
         zone = pytz.timezone(
             self.event_tz or organiser.tz or company.sudo().partner_id.tz or "UTC"
         )
-        midnight = datetime.combine(last_day, time.min)
+        midnight = datetime.combine(last_day + timedelta(days=1), time.min)
         return zone.localize(midnight).astimezone(pytz.UTC).replace(tzinfo=None)
 
     def _sms_gateway_get_expiry(self):
@@ -52,3 +52,4 @@ class CalendarEvent(models.Model):
                 options.setdefault("sms_gateway_expires_at", deadline)
             reminded = event.with_context(sms_gateway_options=options)
             super(CalendarEvent, reminded)._do_sms_reminder(alarms)
+        return None

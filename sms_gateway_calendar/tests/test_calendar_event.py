@@ -81,37 +81,113 @@ class TestCalendarEvent(SmsGatewayCase):
         held, dropped, passes = "quiet_hours", "expired", False
         rows = [
             # label, now, make the event, outcome, valid until, reason
-            ("starts in the night", NIGHT, lambda: at(NIGHT + HOUR), dropped,
-             NIGHT + HOUR, TOO_LATE_AFTER_THE_NIGHT),
-            ("starts when the night ends", NIGHT, lambda: at(MORNING), dropped,
-             MORNING, TOO_LATE_AFTER_THE_NIGHT),
-            ("starts just after the night", NIGHT, lambda: at(MORNING + MINUTE), held,
-             MORNING + MINUTE, None),
+            (
+                "starts in the night",
+                NIGHT,
+                lambda: at(NIGHT + HOUR),
+                dropped,
+                NIGHT + HOUR,
+                TOO_LATE_AFTER_THE_NIGHT,
+            ),
+            (
+                "starts when the night ends",
+                NIGHT,
+                lambda: at(MORNING),
+                dropped,
+                MORNING,
+                TOO_LATE_AFTER_THE_NIGHT,
+            ),
+            (
+                "starts just after the night",
+                NIGHT,
+                lambda: at(MORNING + MINUTE),
+                held,
+                MORNING + MINUTE,
+                None,
+            ),
             ("starts the next day", NIGHT, lambda: at(NOON), held, NOON, None),
             ("made by day", NOON, lambda: at(NOON + HOUR), passes, NOON + HOUR, None),
             ("starts now", NOON, lambda: at(NOON), dropped, NOON, TOO_LATE_ALREADY),
-            ("has begun", NOON, lambda: at(NOON - MINUTE), dropped,
-             NOON - MINUTE, TOO_LATE_ALREADY),
-            ("has begun, at night", NIGHT, lambda: at(NIGHT - MINUTE), dropped,
-             NIGHT - MINUTE, TOO_LATE_ALREADY),
-            ("all day tomorrow", NIGHT, lambda: days(2), held,
-             datetime(2026, 7, 3, 4), None),
-            ("all day today", NOON, lambda: days(2), passes,
-             datetime(2026, 7, 3, 4), None),
-            ("several days, the last is not over", NOON, lambda: days(1, 2), passes,
-             datetime(2026, 7, 3, 4), None),
-            ("the day ends in the night", NIGHT, lambda: days(1), dropped,
-             datetime(2026, 7, 2, 4), TOO_LATE_AFTER_THE_NIGHT),
-            ("the day is over", NOON, lambda: days(1), dropped,
-             datetime(2026, 7, 2, 4), TOO_LATE_ALREADY),
-            ("tomorrow ends while the guest sleeps: organiser in Tokyo", NIGHT,
-             lambda: days(2, zone="Asia/Tokyo"), held, datetime(2026, 7, 2, 15), None),
-            ("today is over: organiser in Tokyo", NOON,
-             lambda: days(2, zone="Asia/Tokyo"), dropped,
-             datetime(2026, 7, 2, 15), TOO_LATE_ALREADY),
-            ("yesterday goes on: organiser in Honolulu", datetime(2026, 7, 2, 9, 59),
-             lambda: days(2, zone="Pacific/Honolulu"), held,
-             datetime(2026, 7, 3, 10), None),
+            (
+                "has begun",
+                NOON,
+                lambda: at(NOON - MINUTE),
+                dropped,
+                NOON - MINUTE,
+                TOO_LATE_ALREADY,
+            ),
+            (
+                "has begun, at night",
+                NIGHT,
+                lambda: at(NIGHT - MINUTE),
+                dropped,
+                NIGHT - MINUTE,
+                TOO_LATE_ALREADY,
+            ),
+            (
+                "all day tomorrow",
+                NIGHT,
+                lambda: days(2),
+                held,
+                datetime(2026, 7, 3, 4),
+                None,
+            ),
+            (
+                "all day today",
+                NOON,
+                lambda: days(2),
+                passes,
+                datetime(2026, 7, 3, 4),
+                None,
+            ),
+            (
+                "several days, the last is not over",
+                NOON,
+                lambda: days(1, 2),
+                passes,
+                datetime(2026, 7, 3, 4),
+                None,
+            ),
+            (
+                "the day ends in the night",
+                NIGHT,
+                lambda: days(1),
+                dropped,
+                datetime(2026, 7, 2, 4),
+                TOO_LATE_AFTER_THE_NIGHT,
+            ),
+            (
+                "the day is over",
+                NOON,
+                lambda: days(1),
+                dropped,
+                datetime(2026, 7, 2, 4),
+                TOO_LATE_ALREADY,
+            ),
+            (
+                "tomorrow ends while the guest sleeps: organiser in Tokyo",
+                NIGHT,
+                lambda: days(2, zone="Asia/Tokyo"),
+                held,
+                datetime(2026, 7, 2, 15),
+                None,
+            ),
+            (
+                "today is over: organiser in Tokyo",
+                NOON,
+                lambda: days(2, zone="Asia/Tokyo"),
+                dropped,
+                datetime(2026, 7, 2, 15),
+                TOO_LATE_ALREADY,
+            ),
+            (
+                "yesterday goes on: organiser in Honolulu",
+                datetime(2026, 7, 2, 9, 59),
+                lambda: days(2, zone="Pacific/Honolulu"),
+                held,
+                datetime(2026, 7, 3, 10),
+                None,
+            ),
         ]
         for label, now, make, outcome, until, reason in rows:
             with self.row(label):
@@ -147,7 +223,9 @@ class TestCalendarEvent(SmsGatewayCase):
         in_time = self.make_event(NOON + HOUR / 2)
         late = self.make_event(NOON - MINUTE)
         self.env.flush_all()
-        manager = self.env["calendar.alarm_manager"].with_context(lastcall=NOON - 3 * HOUR)
+        manager = self.env["calendar.alarm_manager"].with_context(
+            lastcall=NOON - 3 * HOUR
+        )
         with freeze_time(NOON):
             manager._send_reminder()
         messages = self.messages_of([("res_model", "=", "calendar.event")])
@@ -166,9 +244,7 @@ class TestCalendarEvent(SmsGatewayCase):
         """Reminders of several events, made together, do not share a deadline."""
         events = self.make_event(NOON + HOUR) + self.make_event(NOON + 2 * HOUR)
         messages = self.remind(events, NOON)
-        self.assertEqual(
-            messages.mapped("expires_at"), [NOON + HOUR, NOON + 2 * HOUR]
-        )
+        self.assertEqual(messages.mapped("expires_at"), [NOON + HOUR, NOON + 2 * HOUR])
 
     def test_moved_event(self):
         """A waiting reminder keeps its deadline, the next one has the new start."""
@@ -179,8 +255,8 @@ class TestCalendarEvent(SmsGatewayCase):
                 waiting = self.remind(event, NIGHT)
                 event.write({"start": start + shift, "stop": start + shift + HOUR})
                 self.assertFields(
-                    waiting, {"state": "queued", "hold": "quiet_hours",
-                              "expires_at": start}
+                    waiting,
+                    {"state": "queued", "hold": "quiet_hours", "expires_at": start},
                 )
                 again = self.remind(event, NOON)
                 self.assertEqual(again.expires_at, start + shift)
@@ -191,8 +267,13 @@ class TestCalendarEvent(SmsGatewayCase):
         rows = [
             # label, zone of the series, organiser, company; the second of July ends at
             ("series", "Asia/Tokyo", "Europe/Berlin", False, datetime(2026, 7, 2, 15)),
-            ("organiser", False, "Europe/Berlin", "Asia/Tokyo",
-             datetime(2026, 7, 2, 22)),
+            (
+                "organiser",
+                False,
+                "Europe/Berlin",
+                "Asia/Tokyo",
+                datetime(2026, 7, 2, 22),
+            ),
             ("company", False, False, "Asia/Tokyo", datetime(2026, 7, 2, 15)),
             ("none", False, False, False, datetime(2026, 7, 3)),
         ]
@@ -220,9 +301,7 @@ class TestCalendarEvent(SmsGatewayCase):
         event = self.make_event(
             day, day, allday=True, start_date=day.date(), stop_date=day.date()
         )
-        self.assertEqual(
-            event._sms_gateway_get_deadline(), datetime(2026, 4, 23, 22)
-        )
+        self.assertEqual(event._sms_gateway_get_deadline(), datetime(2026, 4, 23, 22))
 
     def test_without_a_start(self):
         """An event that is being written, without a start, limits nothing."""

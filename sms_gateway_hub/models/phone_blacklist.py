@@ -3,6 +3,7 @@
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import format_date
 
 
 class PhoneBlacklist(models.Model):
@@ -22,9 +23,7 @@ class PhoneBlacklist(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        last = self.with_context(active_test=False).search(
-            [], order="id desc", limit=1
-        )
+        last = self.with_context(active_test=False).search([], order="id desc", limit=1)
         records = super().create(vals_list)
         records.filtered(
             lambda record: record.active and record.id > last.id
@@ -61,7 +60,10 @@ class PhoneBlacklist(models.Model):
                         "%(date)s. If they agreed again, record that with its proof: "
                         "“Record consent” on the contact.",
                         number=record.number,
-                        date=fields.Datetime.context_timestamp(self, last.at).date(),
+                        date=format_date(
+                            self.env,
+                            fields.Datetime.context_timestamp(self, last.at).date(),
+                        ),
                     )
                 )
 

@@ -3,7 +3,7 @@
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_date
 
 from .. import const
 
@@ -71,9 +71,12 @@ class ResPartner(models.Model):
             last = mine.filtered(lambda row: row.act in const.DECIDING_ACTS)[:1]
             partner.sms_gateway_consent_text = (
                 self.env._(
-                    "%(act)s on %(date)s: %(how)s, %(number)s",
+                    "%(act)s on %(date)s (%(how)s, %(number)s)",
                     act=acts[last.act],
-                    date=fields.Datetime.context_timestamp(self, last.at).date(),
+                    date=format_date(
+                        self.env,
+                        fields.Datetime.context_timestamp(self, last.at).date(),
+                    ),
                     how=methods[last.method],
                     number=last.number,
                 )

@@ -93,12 +93,14 @@ class SmsConsent(models.Model):
     # ------------------------------------------------------------------
 
     def write(self, vals):
-        raise UserError(
-            self.env._(
-                "The consent ledger is proof: its rows cannot be changed. Record what "
-                "is true now as a new one."
+        if vals:
+            raise UserError(
+                self.env._(
+                    "The consent ledger is proof: its rows cannot be changed. Record "
+                    "what is true now as a new one."
+                )
             )
-        )
+        return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):

@@ -151,12 +151,14 @@ class SmsGateway(models.Model):
     stop_answer = fields.Text(
         "Answer to STOP",
         translate=True,
-        help="Empty: a standard text in the person's language. It may hold {company}, {word} and {number}.",
+        help="Empty: a standard text in the person's language. It may hold {company}, "
+        "{word} and {number}.",
     )
     start_answer = fields.Text(
         "Answer to START",
         translate=True,
-        help="Empty: a standard text in the person's language. It may hold {company}, {word} and {number}.",
+        help="Empty: a standard text in the person's language. It may hold {company}, "
+        "{word} and {number}.",
     )
     help_answer = fields.Text(
         "Answer to HELP",
@@ -168,12 +170,14 @@ class SmsGateway(models.Model):
         "Question for consent",
         translate=True,
         help="Is texted by “Ask for consent”; the person agrees with YES. Empty: a "
-        "standard text in the person's language. It may hold {company}, {word} and {number}.",
+        "standard text in the person's language. It may hold {company}, {word} and "
+        "{number}.",
     )
     thanks_text = fields.Text(
         "Thanks for consent",
         translate=True,
-        help="Empty: a standard text in the person's language. It may hold {company}, {word} and {number}.",
+        help="Empty: a standard text in the person's language. It may hold {company}, "
+        "{word} and {number}.",
     )
 
     # Quiet hours

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from odoo import api, fields, models
-from odoo.tools import SQL
+from odoo.tools import SQL, format_date
 
 from .. import const
 
@@ -163,8 +163,8 @@ class SmsGatewayGate(models.AbstractModel):
                 "expired",
                 "expired",
                 self.env._(
-                    "It may not arrive during the recipient's quiet hours, and would be "
-                    "too late after them."
+                    "It may not arrive during the recipient's quiet hours, and would "
+                    "be too late after them."
                 ),
             )
         return decision
@@ -230,7 +230,9 @@ class SmsGatewayGate(models.AbstractModel):
             self.env._(
                 "%(sentence)s on %(date)s (%(how)s).",
                 sentence=sentence or self.env._("The recipient refused texts"),
-                date=fields.Datetime.context_timestamp(self, at).date(),
+                date=format_date(
+                    self.env, fields.Datetime.context_timestamp(self, at).date()
+                ),
                 how=methods.get(method, method),
             ),
         )
@@ -242,9 +244,7 @@ class SmsGatewayGate(models.AbstractModel):
         ):
             return None
         act = (
-            fact["marketing_act"]
-            if item.get("purpose") == "marketing"
-            else fact["act"]
+            fact["marketing_act"] if item.get("purpose") == "marketing" else fact["act"]
         )
         if act == "opted_in":
             return None

@@ -98,8 +98,8 @@ class SmsGatewayMessage(models.Model):
     gateway_fixed = fields.Boolean(
         "Gateway chosen",
         readonly=True,
-        help="Somebody chose the gateway, for this text or for the contact: no fallback "
-        "sends it.",
+        help="Somebody chose the gateway, for this text or for the contact: no "
+        "fallback sends it.",
     )
     external_ref = fields.Char(
         "Gateway ID",
@@ -370,9 +370,7 @@ class SmsGatewayMessage(models.Model):
         )
         return [("id", "in" if True in value else "not in", undecided)]
 
-    @api.depends(
-        "failure_type", "failure_reason", "state", "hold", "gateway_id.health"
-    )
+    @api.depends("failure_type", "failure_reason", "state", "hold", "gateway_id.health")
     @api.depends_context("lang")
     def _compute_failure_text(self):
         labels = dict(self._fields["failure_type"]._description_selection(self.env))
@@ -456,8 +454,9 @@ class SmsGatewayMessage(models.Model):
             # Quiet hours are asked for again when it is taken up; what a decision of
             # somebody is needed for goes on to wait.
             decided = self.filtered(
-                lambda message: message.hold not in ("possible_opt_out",
-                                                     "broadcast_paused")
+                lambda message: (
+                    message.hold not in ("possible_opt_out", "broadcast_paused")
+                )
             )
             if decided == self:
                 vals.update(due_at=at or now, hold=False)
@@ -520,10 +519,7 @@ class SmsGatewayMessage(models.Model):
             return []
         prepared = self._prepare_outgoing(vals_list)
         self._mark_duplicates(prepared)
-        columns = [
-            (name, self._fields[name].column_type[1])
-            for name in _BULK_FIELDS
-        ]
+        columns = [(name, self._fields[name].column_type[1]) for name in _BULK_FIELDS]
         now = fields.Datetime.now()
         arrays = SQL(", ").join(
             SQL(
@@ -1379,7 +1375,9 @@ class SmsGatewayMessage(models.Model):
         )
         for message in held.try_lock_for_update():
             now = fields.Datetime.now()
-            message.write({"hold": False, "due_at": max(message.scheduled_at or now, now)})
+            message.write(
+                {"hold": False, "due_at": max(message.scheduled_at or now, now)}
+            )
             message.gateway_id._trigger_sender(message.due_at)
 
     def action_opt_out(self):

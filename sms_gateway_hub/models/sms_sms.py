@@ -131,7 +131,9 @@ class SmsSms(models.Model):
         groups = defaultdict(lambda: self.env["sms.sms"])
         rest = self.browse()
         gateways = self.env["sms.gateway"]
-        for company, sms_all in self.grouped(lambda sms: sms._get_sms_company()).items():
+        for company, sms_all in self.grouped(
+            lambda sms: sms._get_sms_company()
+        ).items():
             chosen = sms_all.filtered(
                 lambda sms: (
                     sms.sms_gateway_id and sms.sms_gateway_id.sudo()._is_in_service()

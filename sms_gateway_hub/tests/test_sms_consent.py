@@ -43,9 +43,7 @@ class ConsentCase(SmsGatewayCase):
 
     def acts(self, number=NUMBERS[0]):
         return (
-            self.consents.search([("number", "=", number)])
-            .sorted("id")
-            .mapped("act")
+            self.consents.search([("number", "=", number)]).sorted("id").mapped("act")
         )
 
 
@@ -80,9 +78,7 @@ class TestKeywords(ConsentCase):
 
     def test_stop_cancels_what_waits(self):
         """Nothing that was queued for the person leaves, on none of their numbers."""
-        queued = self.enqueue(
-            3, partner_id=[self.partner.id, self.partner.id, False]
-        )
+        queued = self.enqueue(3, partner_id=[self.partner.id, self.partner.id, False])
         self.text_in("STOP", NUMBERS[1])
         self.assertEqual(queued.mapped("state"), ["canceled", "canceled", "queued"])
         self.assertEqual(queued[0].failure_type, "opted_out")
@@ -105,9 +101,7 @@ class TestKeywords(ConsentCase):
             [NUMBERS[0]],
         )
         self.run_sender()
-        self.assertFields(
-            message, {"state": "canceled", "failure_type": "blacklisted"}
-        )
+        self.assertFields(message, {"state": "canceled", "failure_type": "blacklisted"})
 
     def test_start_reverses_stop(self):
         """START lifts what STOP set, is on record, and is confirmed once."""
@@ -196,9 +190,7 @@ class TestKeywords(ConsentCase):
         self.assertTrue(message.may_be_refusal)
         self.assertEqual(self.acts(), ["possible_opt_out"])
         marketing = self.enqueue(purpose="marketing", kind="broadcast")
-        self.assertFields(
-            marketing, {"state": "queued", "hold": "possible_opt_out"}
-        )
+        self.assertFields(marketing, {"state": "queued", "hold": "possible_opt_out"})
         service = self.enqueue(purpose="transactional", uuid="b" * 32)
         self.assertFalse(service.hold)
         found = self.env["sms.gateway.message"].search([("may_be_refusal", "=", True)])
@@ -353,9 +345,7 @@ class TestLedger(ConsentCase):
 
     def test_marketing_alone(self):
         """Who refused marketing gets service texts and answers, and no marketing."""
-        self.consents._record(
-            NUMBERS[0], "opted_out", method="form", scope="marketing"
-        )
+        self.consents._record(NUMBERS[0], "opted_out", method="form", scope="marketing")
         for purpose, state in (
             ("marketing", "canceled"),
             ("transactional", "queued"),

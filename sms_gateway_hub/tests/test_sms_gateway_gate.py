@@ -72,8 +72,12 @@ class TestQuietHours(SmsGatewayCase):
                 {"partner_id": copied.id},
                 datetime(2026, 7, 2, 23, 0),
             ),
-            ("planned for the night", NOON, {"due_at": NIGHT + timedelta(1)},
-             MORNING + timedelta(1)),
+            (
+                "planned for the night",
+                NOON,
+                {"due_at": NIGHT + timedelta(1)},
+                MORNING + timedelta(1),
+            ),
             ("German number", NOON, {"number": "+493023125001"}, None),
             (
                 "German night",
@@ -115,9 +119,7 @@ class TestQuietHours(SmsGatewayCase):
         )
         self.assertIsNone(self.decide(NIGHT))
         self.assertEqual(self.decide(NIGHT, kind="broadcast").hold, "quiet_hours")
-        self.assertEqual(
-            self.decide(NIGHT + timedelta(hours=1)).hold, "quiet_hours"
-        )
+        self.assertEqual(self.decide(NIGHT + timedelta(hours=1)).hold, "quiet_hours")
 
     def test_holidays(self):
         """Days of the list are quiet as a whole, where the gateway says so."""

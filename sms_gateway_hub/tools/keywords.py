@@ -352,8 +352,21 @@ _OPEN_END = re.compile(
 
 
 # Whole answers to a question for consent that refuse; by themselves they mean nothing.
-_NO_WORDS = frozenset(map(normalize, ("no", "nope", "no thanks", "no gracias", "non",
-                                      "non merci", "nein", "nein danke")))
+_NO_WORDS = frozenset(
+    map(
+        normalize,
+        (
+            "no",
+            "nope",
+            "no thanks",
+            "no gracias",
+            "non",
+            "non merci",
+            "nein",
+            "nein danke",
+        ),
+    )
+)
 
 
 def is_no(text):

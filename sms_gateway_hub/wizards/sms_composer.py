@@ -13,7 +13,7 @@ from ..tools import segments
 
 _logger = logging.getLogger(__name__)
 
-# Larger selections are for broadcasts, which look at their recipients in the background.
+# Larger selections are for broadcasts, which look at their recipients in background.
 _OUTLOOK_MAX = 2000
 
 
@@ -83,9 +83,7 @@ class SmsComposer(models.TransientModel):
     sms_gateway_number_label = fields.Selection(
         const.MOBILE_LABELS, "Label", default="mobile"
     )
-    sms_gateway_has_mobiles = fields.Boolean(
-        compute="_compute_sms_gateway_has_mobiles"
-    )
+    sms_gateway_has_mobiles = fields.Boolean(compute="_compute_sms_gateway_has_mobiles")
     sms_gateway_refusal = fields.Char(
         compute="_compute_sms_gateway_outlook",
         help="Why the recipient may not be texted.",
@@ -120,9 +118,7 @@ class SmsComposer(models.TransientModel):
     def _compute_sms_gateway_purpose(self):
         for composer in self:
             composer.sms_gateway_purpose = (
-                "marketing"
-                if composer.composition_mode == "mass"
-                else "conversational"
+                "marketing" if composer.composition_mode == "mass" else "conversational"
             )
 
     @api.depends("res_model", "sms_gateway_default_name")

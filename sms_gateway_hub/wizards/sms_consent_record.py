@@ -22,9 +22,7 @@ class SmsConsentRecord(models.TransientModel):
         required=True,
         default="opted_in",
     )
-    scope = fields.Selection(
-        const.CONSENT_SCOPES, "For", required=True, default="all"
-    )
+    scope = fields.Selection(const.CONSENT_SCOPES, "For", required=True, default="all")
     method = fields.Selection(
         lambda self: [
             (value, label)

@@ -64,8 +64,8 @@ class SmsErase(models.TransientModel):
         if not number:
             raise UserError(
                 self.env._(
-                    "“%s” is not a number that could be read. Write it in international "
-                    "form, like +15550100200.",
+                    "“%s” is not a number that could be read. Write it in "
+                    "international form, like +15550100200.",
                     self.number,
                 )
             )
@@ -95,9 +95,7 @@ class SmsErase(models.TransientModel):
         consents = self.env["sms.consent"].sudo()
         self.env.flush_all()
         # Nothing of it may leave any more.
-        messages.search(
-            [("number", "=", number), ("state", "=", "queued")]
-        )._set_state(
+        messages.search([("number", "=", number), ("state", "=", "queued")])._set_state(
             "canceled",
             failure_type="canceled",
             failure_reason=self.env._("The person's data was erased."),
@@ -165,9 +163,7 @@ class SmsErase(models.TransientModel):
             rows += self.env.cr.rowcount
         self.env.invalidate_all()
         mobiles = (
-            self.env["res.partner.mobile"]
-            .sudo()
-            .search([("number_e164", "=", number)])
+            self.env["res.partner.mobile"].sudo().search([("number_e164", "=", number)])
         )
         partners = (
             self.env["res.partner"]
@@ -181,8 +177,10 @@ class SmsErase(models.TransientModel):
             if partner._phone_format(fname="phone") == number:
                 partner.phone = False
                 rows += 1
-        blacklist = self.env["phone.blacklist"].sudo().with_context(
-            active_test=False, sms_gateway_recorded=True
+        blacklist = (
+            self.env["phone.blacklist"]
+            .sudo()
+            .with_context(active_test=False, sms_gateway_recorded=True)
         )
         blacklist.search([("number", "=", number)]).unlink()
         suppression = self.env["sms.suppression"].sudo()
