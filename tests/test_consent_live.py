@@ -7,6 +7,7 @@ The names F21 and R7 are those of docs/reliability.md.
 
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -331,10 +332,12 @@ def broadcast(kit, contact, text):
     )
     kit.call("sms.broadcast", "action_check", [broadcast])
     kit.call("sms.broadcast", "action_start", [broadcast])
+    # Recipients of one chunk get their messages together.
     wait_for(
         lambda: kit.database.rows(
-            "SELECT 1 FROM sms_broadcast WHERE id = %s AND expanded_at IS NOT NULL",
+            "SELECT 1 FROM sms_gateway_message WHERE broadcast_id = %s AND number = %s",
             broadcast,
+            kit.bystander.number,
         ),
         what="the expansion of the broadcast",
     )
@@ -530,7 +533,9 @@ def stop_in_the_middle(odoo, database, gateway, label, after, **values):
         odoo.text([person], f"{label} {n}", sms_gateway_number_choice="all")
     assert database.states(f"{label}%") == {"queued": 40}
     odoo.work(gateway_id)
-    wait_for(lambda: len(gateway.received) >= after, what="the first texts", step_s=0.01)
+    wait_for(
+        lambda: len(gateway.received) >= after, what="the first texts", step_s=0.01
+    )
     committed_at = say_stop(odoo, gateway_id, Contact(person, numbers[0]))
 
     def all_settled():
@@ -571,7 +576,9 @@ def check_stopped(story, parallel):
     assert [message["to"] for message in story["others"]] == story["numbers"][:1]
 
 
-def test_f21_stop_while_a_capped_gateway_sends(odoo, database, gateway, record_property):
+def test_f21_stop_while_a_capped_gateway_sends(
+    odoo, database, gateway, record_property
+):
     """F21: claimed ahead of their slots, texts do not leave when STOP has come in."""
     story = stop_in_the_middle(
         odoo, database, gateway, "F21 capped", 6, max_rate=5, parallel_requests=2
@@ -588,6 +595,37 @@ def test_f21_stop_while_a_slow_gateway_sends(odoo, database, gateway, record_pro
     )
     record_property("requests_after_stop", len(story["late_s"]))
     check_stopped(story, parallel=4)
+
+
+def test_f21_stop_while_a_text_is_being_queued(odoo, database, gateway):
+    """F21: queued in a transaction that began before STOP, it is held at the claim."""
+    gateway_id = odoo.make_gateway(gateway)
+    contact = make_contacts(odoo, 1, "Slowly")[0]
+    with ThreadPoolExecutor(1) as pool:
+        queued = pool.submit(
+            odoo.call, "sms.gateway.drill", "text_slowly", contact.id, "F21 slowly", 3
+        )
+        wait_for(
+            lambda: database.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = %s "
+                "AND state = 'idle in transaction' "
+                "AND query LIKE '%%taking its time%%'",
+                database.name,
+            ),
+            what="the open transaction",
+            step_s=0.01,
+        )
+        say_stop(odoo, gateway_id, contact)
+        assert not queued.done(), "STOP came too late: the test shows nothing"
+        queued.result(30)
+    wait_for(
+        lambda: (
+            rows_of(database, contact) == [("canceled", "opted_out")]
+            and len(gateway.received) == 1
+        ),
+        what="the refusal at the claim, and the confirmation",
+    )
+    assert gateway.texts["F21 slowly"] == 0
 
 
 def test_f21_stop_to_a_gateway_that_takes_many_at_once(
@@ -1082,8 +1120,12 @@ def test_an_employee_cannot_skip_what_protects_people(
         "import numbers with consent": rpc(
             "res.partner",
             "load",
-            [".id", "mobile_ids/number", "mobile_ids/consent",
-             "mobile_ids/consent_wording"],
+            [
+                ".id",
+                "mobile_ids/number",
+                "mobile_ids/consent",
+                "mobile_ids/consent_wording",
+            ],
             imported,
         ),
     }
@@ -1116,3 +1158,65 @@ def test_an_employee_cannot_skip_what_protects_people(
         what="the hold after a changed plan",
     )
     assert len(gateway.received) == 1, "more than the confirmation reached somebody"
+
+
+def test_a_mass_text_stays_marketing(odoo, database, gateway, employee):
+    """Whatever a plain user's client says, a mass text spares who refused marketing."""
+    odoo.make_gateway(gateway)
+    refuser, other = make_contacts(odoo, 2, "No marketing")
+    wizard = odoo.call(
+        "sms.consent.record",
+        "create",
+        {
+            "partner_ids": [(6, 0, [refuser.id])],
+            "act": "opted_out",
+            "scope": "marketing",
+            "method": "phone",
+        },
+    )
+    odoo.call("sms.consent.record", "action_record", [wizard])
+    tricks = {
+        "nothing": {},
+        "the purpose": {"sms_gateway_purpose": "transactional"},
+        "the kind": {
+            "sms_gateway_kind": "single",
+            "sms_gateway_purpose": "transactional",
+        },
+    }
+    for trick, options in tricks.items():
+        text = f"Sale: {trick}"
+        context = {
+            "default_res_model": "res.partner",
+            "default_composition_mode": "mass",
+            "default_res_ids": repr([refuser.id, other.id]),
+            "sms_gateway_options": options,
+        }
+        wizard = odoo.call(
+            "sms.composer",
+            "create",
+            {
+                "body": text,
+                "mass_keep_log": False,
+                "use_exclusion_list": False,
+                "sms_gateway_purpose": "transactional",
+            },
+            context=context,
+            login=employee,
+        )
+        try:
+            odoo.call(
+                "sms.composer",
+                "action_send_sms",
+                [wizard],
+                context=context,
+                login=employee,
+            )
+        except RpcError as error:
+            assert error.name in CLEAN
+            continue
+        wait_for(
+            lambda text=text: "queued" not in database.states(text),
+            what="the mass text",
+        )
+        assert database.states(text) == {"sent": 1, "canceled": 1}, trick
+    assert refuser.number not in {message["to"] for message in gateway.received}

@@ -106,8 +106,7 @@ def test_one_owner_in_each_company(odoo, database, companies):
         ), rows
         for company, owns in rows:
             assert owns or any(
-                company is None or owner is None or company == owner
-                for owner in owning
+                company is None or owner is None or company == owner for owner in owning
             ), f"nobody is in the way of {company}: {rows}"
 
 

@@ -13,6 +13,7 @@ from . import res_partner_consent
 from . import res_partner_import
 from . import res_partner_mobile
 from . import sms_broadcast
+from . import sms_broadcast_job
 from . import sms_broadcast_progress
 from . import sms_broadcast_recipient
 from . import sms_consent
@@ -25,7 +26,6 @@ from . import sms_gateway_event
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
-from . import sms_gateway_message_broadcast
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_sender
 from . import sms_keyword

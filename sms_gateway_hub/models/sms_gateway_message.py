@@ -284,6 +284,11 @@ class SmsGatewayMessage(models.Model):
         "AND direction = 'outgoing' AND resend_of_id IS NULL "
         "AND failure_type IS DISTINCT FROM 'duplicate'"
     )
+    # What of a broadcast waits is asked for with every chunk: its size must not count.
+    _broadcast_waiting_index = models.Index(
+        "(broadcast_id, due_at) "
+        "WHERE broadcast_id IS NOT NULL AND state IN ('queued', 'sending')"
+    )
     _heard_index = models.Index("(number, id) WHERE direction = 'incoming'")
     _external_ref_index = models.Index(
         "(gateway_id, external_ref) WHERE external_ref IS NOT NULL"

@@ -13,12 +13,12 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import const
-from ..models import sms_broadcast
-from ..models.sms_broadcast import SmsBroadcast
+from ..models import sms_broadcast, sms_broadcast_job
+from ..models.sms_broadcast_job import SmsBroadcast
 from ..models.sms_broadcast_progress import SmsBroadcastProgress
 from .common import NUMBERS, SmsGatewayCase
 
-_LOGGER = "odoo.addons.sms_gateway_hub.models.sms_broadcast"
+_LOGGER = "odoo.addons.sms_gateway_hub.models.sms_broadcast_job"
 # What core says of a text that cannot be rendered.
 _RENDER_LOGGER = "odoo.addons.mail.models.mail_render_mixin"
 
@@ -81,7 +81,7 @@ class BroadcastCase(SmsGatewayCase):
         with (
             self.own_cursors(),
             patch.object(const, "BROADCAST_BUDGET_S", 0.0),
-            patch.object(sms_broadcast, "_LOOK_AGAIN_S", 0.0),
+            patch.object(sms_broadcast_job, "_LOOK_AGAIN_S", 0.0),
         ):
             for _run in range(200):
                 self.make_due()
@@ -325,9 +325,7 @@ class TestSmsBroadcastRecipients(BroadcastCase):
         )
         broadcast = self.broadcasts.create({"body": "x", "filter_id": saved.id})
         saved.domain = "[]"
-        self.assertEqual(
-            broadcast.domain, f"[('category_id', 'in', [{self.tag.id}])]"
-        )
+        self.assertEqual(broadcast.domain, f"[('category_id', 'in', [{self.tag.id}])]")
         saved.domain = "[('id', '=', 1)]"
         broadcast.filter_id = saved
         self.assertEqual(broadcast.domain, "[('id', '=', 1)]")
@@ -396,7 +394,9 @@ class TestSmsBroadcastRecipients(BroadcastCase):
         self.assertEqual(first.state, "paused")
         self.assertIn("ZeroDivisionError", first.pause_reason)
         self.assertEqual(len(self.texts(second)), 3)
+        self.assertEqual(first.activity_ids.user_id, self.manager)
         first.action_resume()
+        self.assertFalse(first.activity_ids)
         self.run_job()
         self.assertEqual(len(self.texts(first)), 3)
 
@@ -472,6 +472,55 @@ class TestSmsBroadcastRecipients(BroadcastCase):
         names = [name for name, _label in self.broadcasts._list_models()]
         self.assertEqual(names[0], "res.partner")
 
+    def test_leads(self):
+        """Leads are texted at their own number, else at their contact's."""
+        if "crm.lead" not in self.env:
+            self.skipTest("needs the module crm, not installed here")
+        self.manager.group_ids += self.env.ref(
+            "sales_team.group_sale_salesman_all_leads"
+        )
+        leads = self.env["crm.lead"].create(
+            [
+                {"name": "Own number", "phone": "+12025552300"},
+                {"name": "Of the contact", "partner_id": self.people[0].id},
+                {"name": "None"},
+            ]
+        )
+        broadcast = self.make(
+            res_model="crm.lead",
+            record_ids=leads.ids,
+            body="About {{ object.name }}",
+            keep_log=True,
+        )
+        self.run_all(broadcast)
+        first, second, third = self.texts(broadcast)
+        self.assertFields(
+            first,
+            {
+                "number": "+12025552300",
+                "body": "About Own number",
+                "res_model": "crm.lead",
+                "res_id": leads[0].id,
+                "state": "queued",
+            },
+        )
+        self.assertFields(
+            second, {"number": "+12025552000", "partner_id": self.people[0]}
+        )
+        self.assertEqual(second.mail_message_id.res_id, leads[1].id)
+        self.assertEqual(third.failure_type, "number_missing")
+        self.people[0].mobile_ids = [
+            fields.Command.create({"number": "+12025552301", "label": "work"})
+        ]
+        at_work = self.make(
+            res_model="crm.lead",
+            record_ids=leads[1:2].ids,
+            number_choice="label",
+            number_label="work",
+        )
+        self.run_all(at_work)
+        self.assertEqual(self.texts(at_work).mapped("number"), ["+12025552301"])
+
     def test_each_number_of_a_contact(self):
         """All numbers of a contact, or those of a kind, get the text."""
         self.people[0].mobile_ids = [
@@ -487,10 +536,7 @@ class TestSmsBroadcastRecipients(BroadcastCase):
         at_home = self.make(number_choice="label", number_label="home")
         self.run_all(at_home)
         self.assertEqual(
-            {
-                text.number: text.failure_type
-                for text in self.texts(at_home)
-            },
+            {text.number: text.failure_type for text in self.texts(at_home)},
             {"+12025552101": False, False: "number_missing"},
         )
 
@@ -521,9 +567,7 @@ class TestSmsBroadcastCheck(BroadcastCase):
         for values in ({"body": "Other"}, {"domain": "[]"}, {"urgent": True}):
             with self.row(str(values)):
                 broadcast.write(values)
-                self.assertFields(
-                    broadcast, {"state": "draft", "check_result": False}
-                )
+                self.assertFields(broadcast, {"state": "draft", "check_result": False})
                 with self.assertRaisesRegex(UserError, "Check recipients"):
                     broadcast.action_start()
         broadcast.name = "Another name"
@@ -558,7 +602,12 @@ class TestSmsBroadcastCheck(BroadcastCase):
         copied = broadcast.copy()
         self.assertFields(
             copied,
-            {"state": "draft", "body": "Hello", "text_count": 0, "domain": broadcast.domain},
+            {
+                "state": "draft",
+                "body": "Hello",
+                "text_count": 0,
+                "domain": broadcast.domain,
+            },
         )
 
     def test_check_equals_result(self):
@@ -591,9 +640,7 @@ class TestSmsBroadcastCheck(BroadcastCase):
             rows = self.env["sms.broadcast.recipient"].search(
                 [("broadcast_id", "=", broadcast.id)], order="id"
             )
-            expected = [
-                (row.res_id, row.reason or None, row.parts) for row in rows
-            ]
+            expected = [(row.res_id, row.reason or None, row.parts) for row in rows]
             broadcast.action_start()
             self.run_job()
         texts = self.texts(broadcast)
@@ -624,12 +671,18 @@ class TestSmsBroadcastCheck(BroadcastCase):
         """The check names the worst case, gives three texts and opens its lists."""
         self.people[1].name = "Long " * 60
         self.people[2].phone = False
-        broadcast = self.make(body="Hello {{ object.name }}", domain=f"[('id', 'in', {self.people.ids})]")
+        broadcast = self.make(
+            body="Hello {{ object.name }}", domain=f"[('id', 'in', {self.people.ids})]"
+        )
         broadcast.action_check()
         result = broadcast.check_result
         self.assertEqual(
             result["worst"],
-            {"res_id": self.people[1].id, "parts": 2, "name": self.people[1].display_name},
+            {
+                "res_id": self.people[1].id,
+                "parts": 2,
+                "name": self.people[1].display_name,
+            },
         )
         self.assertEqual(result["histogram"], [[1, 1], [2, 1]])
         self.assertEqual(result["parts"], 3)
@@ -647,16 +700,16 @@ class TestSmsBroadcastCheck(BroadcastCase):
         with patch.object(sms_broadcast, "_OPEN_MAX", 1):
             action = broadcast.action_open_line("reason/")
         rows = self.env[action["res_model"]].search(action["domain"])
-        self.assertEqual(rows.mapped("record_name"), self.people[:2].mapped("display_name"))
+        self.assertEqual(
+            rows.mapped("record_name"), self.people[:2].mapped("display_name")
+        )
         self.assertEqual(rows[0].action_open_record()["res_id"], self.people[0].id)
 
     def test_three_examples(self):
         """Three different people are shown where there are three."""
         broadcast = self.make()
         broadcast.action_check()
-        self.assertEqual(
-            len({sample["name"] for sample in broadcast.check_samples}), 3
-        )
+        self.assertEqual(len({sample["name"] for sample in broadcast.check_samples}), 3)
 
     def test_cost(self):
         """The estimate takes what delivered parts did cost; without any it says so."""
@@ -811,9 +864,7 @@ class TestSmsBroadcastLife(BroadcastCase):
             broadcast.action_pause()
             self.run_job()
             text = self.texts(broadcast)
-            self.assertFields(
-                text, {"state": "queued", "hold": "broadcast_paused"}
-            )
+            self.assertFields(text, {"state": "queued", "hold": "broadcast_paused"})
             self.run_sender()
             self.assertEqual(text.state, "queued")
             self.assertIn("paused", text.failure_text)
@@ -834,9 +885,7 @@ class TestSmsBroadcastLife(BroadcastCase):
         self.run_job()
         broadcast.action_pause()
         self.run_sender()
-        self.assertEqual(
-            self.texts(broadcast).mapped("hold"), ["broadcast_paused"] * 3
-        )
+        self.assertEqual(self.texts(broadcast).mapped("hold"), ["broadcast_paused"] * 3)
 
     def test_cancel(self):
         """What waits is cancelled with the reason, what has left has left."""
@@ -871,18 +920,14 @@ class TestSmsBroadcastLife(BroadcastCase):
 
     def test_schedule(self):
         """It starts at its time, and not before."""
-        broadcast = self.make(
-            scheduled_at=fields.Datetime.now() + timedelta(hours=2)
-        )
+        broadcast = self.make(scheduled_at=fields.Datetime.now() + timedelta(hours=2))
         broadcast.action_check()
         broadcast.action_start()
         self.assertEqual(broadcast.state, "scheduled")
         self.run_job()
         self.assertEqual(broadcast.state, "scheduled")
         self.assertFalse(self.texts(broadcast))
-        self.force(
-            broadcast, scheduled_at=fields.Datetime.now() - timedelta(minutes=1)
-        )
+        self.force(broadcast, scheduled_at=fields.Datetime.now() - timedelta(minutes=1))
         self.run_job()
         self.assertEqual(broadcast.state, "running")
         self.assertEqual(len(self.texts(broadcast)), 3)
@@ -901,7 +946,7 @@ class TestSmsBroadcastLife(BroadcastCase):
             self.start(scheduled_at=at, expires_at=at - timedelta(hours=1))
 
     def test_rests_while_much_waits(self):
-        """Expansion stays a little ahead of sending, and goes on when it has drained."""
+        """Expansion stays a little ahead of sending, and goes on after it."""
         self.env["ir.config_parameter"].set_param("sms_gateway_hub.broadcast_ahead", 2)
         with self.chunks_of(1):
             broadcast = self.start()
@@ -943,6 +988,8 @@ class TestSmsBroadcastLife(BroadcastCase):
             },
         )
         self.assertFalse(third.mail_message_id)
+        ids = (first + second).mail_message_id.mapped("message_id")
+        self.assertEqual(len(set(filter(None, ids))), 2, "RFC 5322: an id is of one")
         plain = self.start()
         self.run_job()
         self.assertFalse(self.texts(plain).mail_message_id)

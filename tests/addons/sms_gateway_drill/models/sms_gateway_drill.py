@@ -1,6 +1,8 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import time
+
 from odoo import api, models
 from odoo.exceptions import UserError
 
@@ -44,6 +46,15 @@ class SmsGatewayDrill(models.AbstractModel):
             {"number": number, "partner_id": partner_id, "body": text}
         )
         self.env["sms.sms"]._process_queue()
+
+    @api.model
+    def text_slowly(self, partner_id, text, seconds):
+        """Queue a text in a transaction that takes its time to commit."""
+        self.env["res.partner"].browse(partner_id)._message_sms(text)
+        self.env.flush_all()
+        # What the test looks for in the list of open transactions.
+        self.env.cr.execute("SELECT 'taking its time'")
+        time.sleep(seconds)
 
     def _text(self, partner_ids, text):
         for partner in self.env["res.partner"].browse(partner_ids):
