@@ -112,8 +112,8 @@ def test_contact_with_three_numbers(odoo, database, page, shoot, numbers):
         return [
             number
             for (number,) in database.rows(
-                "SELECT number_e164 FROM res_partner_mobile WHERE number_e164 = ANY(%s) "
-                "ORDER BY sequence, id",
+                "SELECT number_e164 FROM res_partner_mobile "
+                "WHERE number_e164 = ANY(%s) ORDER BY sequence, id",
                 [first, second, third],
             )
         ]

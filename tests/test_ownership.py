@@ -55,6 +55,14 @@ def create_contact(odoo, number, **values):
     return call
 
 
+def type_number(odoo, contact, number):
+    def call():
+        values = {"mobile_ids": [(0, 0, {"number": number})]}
+        return odoo.call("res.partner", "write", [contact], values)
+
+    return call
+
+
 @pytest.fixture(scope="module")
 def companies(odoo):
     """Give two companies of which the administrator may choose."""
@@ -86,7 +94,7 @@ def test_one_owner_of_a_number_that_many_register(odoo, database, clients):
 
 
 def test_one_owner_in_each_company(odoo, database, companies):
-    """A contact without a company gets in the way of every company's, and they of it."""
+    """A contact without a company is in the way of each company's, and vice versa."""
     for _round in range(ROUNDS // 2):
         number = new_number()
         results = at_once(
@@ -115,15 +123,7 @@ def test_one_owner_when_an_existing_contact_gets_the_number(odoo, database):
     contacts = odoo.call("res.partner", "create", [{"name": "A"}, {"name": "B"}])
     for _round in range(ROUNDS):
         number = new_number()
-        values = {"mobile_ids": [(0, 0, {"number": number})]}
-        results = at_once(
-            *[
-                lambda contact=contact: odoo.call(
-                    "res.partner", "write", [contact], values
-                )
-                for contact in contacts
-            ]
-        )
+        results = at_once(*[type_number(odoo, one, number) for one in contacts])
         assert results == [True, True]
         rows = owners(database, number)
         assert len(rows) == 2
