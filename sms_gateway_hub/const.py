@@ -215,8 +215,9 @@ QUESTION_AGAIN_H = 24
 # through quiet hours, in minutes.
 CONVERSATION_H = 72
 AWAKE_MIN = 60
-# Answers to HELP that one number gets within an hour.
-HELP_ANSWERS_PER_H = 3
+# Automatic answers that one number gets within an hour, so that two machines do not
+# talk for ever; the first to a STOP leaves in any case.
+ANSWERS_PER_H = 6
 
 # --------------------------------------------------------------------------
 # Broadcasts

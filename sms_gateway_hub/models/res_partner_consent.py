@@ -68,11 +68,14 @@ class ResPartner(models.Model):
             )
             partner.sms_gateway_consent_ids = mine.with_env(self.env) & visible
             partner.sms_gateway_consent_state = partner._sms_gateway_state_of(mine)
-            last = mine.filtered(lambda row: row.act in const.DECIDING_ACTS)[:1]
+            decided = mine.filtered(lambda row: row.act in const.DECIDING_ACTS)
+            last = decided.filtered(lambda row: row.scope == "all")[:1] or decided[:1]
             partner.sms_gateway_consent_text = (
                 self.env._(
                     "%(act)s on %(date)s (%(how)s, %(number)s)",
-                    act=acts[last.act],
+                    act=acts[last.act]
+                    if last.scope == "all"
+                    else self.env._("%s (marketing)", acts[last.act]),
                     date=format_date(
                         self.env,
                         fields.Datetime.context_timestamp(self, last.at).date(),

@@ -135,14 +135,16 @@ class ResPartnerMobile(models.Model):
         "Dead since",
         readonly=True,
         copy=False,
-        help="Since then the number is known not to exist; it is not texted.",
+        help="Since then the number is known not to exist: another one of the contact "
+        "is texted, if there is one.",
     )
     dead_reason = fields.Char("Reason", readonly=True, copy=False)
     blocked = fields.Boolean(
         "Opted out",
         readonly=True,
         copy=False,
-        help="Whoever has this number refused texts, or it is blacklisted.",
+        help="Whoever has this number refused texts, on this or another number, or it "
+        "is blacklisted.",
     )
     consent_state = fields.Selection(
         const.CONSENT_STATES, "Consent state", compute="_compute_consent_state"
@@ -249,13 +251,18 @@ class ResPartnerMobile(models.Model):
                 else self.env._("Answers go to another contact.")
             )
 
-    @api.depends("number_e164")
+    @api.depends("number_e164", "blocked")
     def _compute_consent_state(self):
         states = self.env["sms.consent"]._get_states(
             [number for number in self.mapped("number_e164") if number]
         )
         for mobile in self:
-            mobile.consent_state = states.get(mobile.number_e164, "none")
+            # A refusal of the person holds for all their numbers.
+            mobile.consent_state = (
+                "opted_out"
+                if mobile.blocked
+                else states.get(mobile.number_e164, "none")
+            )
 
     @api.depends("number_e164")
     def _compute_last_texts(self):
@@ -639,17 +646,23 @@ class ResPartnerMobile(models.Model):
 
     def _settle(self):
         """Take in numbers that have just come to their rows, in sudo."""
-        if not self:
-            return
+        if self:
+            self._update_blocked()
+            self._claim_ownership()
+
+    def _update_blocked(self):
+        """Note on rows, in sudo, whether number or person refused texts."""
         refused = self._get_refused(self.mapped("number_e164"))
-        for blocked in (True, False):
-            self.filtered(
-                lambda mobile, blocked=blocked: (
-                    mobile.blocked != blocked
-                    and (mobile.number_e164 in refused) == blocked
-                )
-            ).write({"blocked": blocked})
-        self._claim_ownership()
+        people = self.env["sms.consent"]._get_refusing_people(self.partner_id.ids)
+        by_blocked = self.grouped(
+            lambda mobile: (
+                mobile.number_e164 in refused or mobile.partner_id.id in people
+            )
+        )
+        for blocked, mobiles in by_blocked.items():
+            mobiles.filtered(lambda mobile, now=blocked: mobile.blocked != now).write(
+                {"blocked": blocked}
+            )
 
     @staticmethod
     def _overlap(company_id, other_id):

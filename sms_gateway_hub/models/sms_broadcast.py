@@ -1,6 +1,8 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import re
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_amount, formatLang
@@ -58,7 +60,7 @@ _PROGRESS = {
     "expanded_at": False,
 }
 
-_SENT = ("sent", "delivered", "undelivered", "unconfirmed")
+_SENT = ("sent", "delivered", "unconfirmed")
 _FAILED = ("failed", "undelivered", "expired")
 
 
@@ -860,10 +862,10 @@ class SmsBroadcast(models.Model):
         user = self.env.user
         infos = self._get_numbers(user.partner_id, "best", False)[user.partner_id.id]
         number = infos[0][0] if infos else False
-        if not number:
+        if not number or not re.match(const.E164_PATTERN, number):
             raise UserError(
                 self.env._(
-                    "Your own contact has no mobile number: enter one in your "
+                    "Your own contact has no valid mobile number: enter one in your "
                     "preferences, then try again."
                 )
             )

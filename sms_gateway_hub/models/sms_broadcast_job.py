@@ -310,7 +310,9 @@ class SmsBroadcast(models.Model):
                     failure_type="unreadable",
                     failure_reason=self._explain(text),
                 )
-            for number, partner_id in numbers[record_id] or [(False, False)]:
+            is_contact = records._name == "res.partner"
+            nobody = (False, record_id if is_contact else False)
+            for number, partner_id in numbers[record_id] or [nobody]:
                 rows.append({**values, "number": number, "partner_id": partner_id})
         if not self.gateway_id:
             gateway_ids = self.env["sms.gateway"]._route_many(

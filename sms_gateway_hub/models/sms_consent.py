@@ -5,6 +5,8 @@ import hashlib
 import re
 from datetime import timedelta
 
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
@@ -14,6 +16,8 @@ from ..tools import keywords, segments
 
 _E164 = re.compile(const.E164_PATTERN)
 _REFUSING = ("opted_out", "blacklisted")
+_MESSAGES = "sms_gateway_hub.action_sms_gateway_message"
+_NOT_ASKED = ("failed", "undelivered", "expired", "canceled")
 
 
 class SmsConsent(models.Model):
@@ -179,11 +183,17 @@ class SmsConsent(models.Model):
             if row.scope == "all" and states[row.number] != "opted_out"
         }
         self._sync_blacklist(refused, freed)
-        mobiles = self.env["res.partner.mobile"].sudo()
-        for numbers, blocked in ((refused, True), (freed, False)):
-            mobiles.search(
-                [("number_e164", "in", list(numbers)), ("blocked", "!=", blocked)]
-            ).write({"blocked": blocked})
+        self.env["res.partner.mobile"].sudo().search(
+            [
+                "|",
+                ("number_e164", "in", self.mapped("number")),
+                ("partner_id", "in", self.partner_id.ids),
+            ]
+        )._update_blocked()
+        agreed = self.filtered(lambda row: row.act == "opted_in")
+        if agreed:
+            # Whose data was erased and who agrees now is texted again.
+            self.env["sms.suppression"]._lift(agreed.mapped("number"))
         refusing = self.filtered(lambda row: row.act in _REFUSING)
         if refusing:
             self.env["sms.gateway.message"]._cancel_refused(refusing)
@@ -221,6 +231,7 @@ class SmsConsent(models.Model):
         if not numbers:
             return states
         self.flush_model()
+        self.env["sms.gateway.message"].flush_model(["state"])
         acts = [*const.DECIDING_ACTS, "asked"]
         scopes = ["all"] if scope == "all" else ["all", "marketing"]
         self.env.cr.execute(
@@ -229,14 +240,20 @@ class SmsConsent(models.Model):
                 SELECT input.number, said.act, said.at
                   FROM unnest(%s::varchar[]) AS input (number)
             CROSS JOIN LATERAL (
-                       SELECT act, at FROM sms_consent
-                        WHERE number = input.number AND act = ANY(%s)
-                          AND scope = ANY(%s)
-                     ORDER BY at DESC, id DESC LIMIT 1) AS said
+                       SELECT row.act, row.at
+                         FROM sms_consent AS row
+                    LEFT JOIN sms_gateway_message AS message
+                           ON message.id = row.message_id AND row.act = 'asked'
+                        WHERE row.number = input.number AND row.act = ANY(%s)
+                          AND row.scope = ANY(%s)
+                          AND (message.state IS NULL OR message.state != ALL(%s))
+                     ORDER BY row.at DESC, row.id DESC LIMIT 1) AS said
                 """,
                 numbers,
                 acts,
                 scopes,
+                # Who did not get the question was not asked.
+                list(_NOT_ASKED),
             )
         )
         open_since = fields.Datetime.now() - timedelta(hours=const.QUESTION_OPEN_H)
@@ -250,6 +267,29 @@ class SmsConsent(models.Model):
         return states
 
     @api.model
+    def _get_refusing_people(self, partner_ids):
+        """Return the set of those contacts that refused all texts, by any number."""
+        if not partner_ids:
+            return set()
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT person.id
+                  FROM unnest(%s::int[]) AS person (id)
+            CROSS JOIN LATERAL (
+                       SELECT act FROM sms_consent
+                        WHERE partner_id = person.id AND scope = 'all'
+                          AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS said
+                 WHERE said.act = 'opted_out'
+                """,
+                list(partner_ids),
+            )
+        )
+        return {partner_id for (partner_id,) in self.env.cr.fetchall()}
+
+    @api.model
     def _get_last(self, number, acts=const.DECIDING_ACTS):
         """Return the latest row of a number that is one of these acts."""
         return self.sudo().search(
@@ -261,7 +301,13 @@ class SmsConsent(models.Model):
         """Return the question that this number has not answered yet, at most one."""
         last = self._get_last(number, (*const.DECIDING_ACTS, "asked"))
         open_since = fields.Datetime.now() - timedelta(hours=const.QUESTION_OPEN_H)
-        return last.filtered(lambda row: row.act == "asked" and row.at >= open_since)
+        return last.filtered(
+            lambda row: (
+                row.act == "asked"
+                and row.at >= open_since
+                and row.message_id.state not in _NOT_ASKED
+            )
+        )
 
     # ------------------------------------------------------------------
     # What people text
@@ -365,13 +411,8 @@ class SmsConsent(models.Model):
             message._answer("thanks" if question else "start", keyword)
 
     def _help(self, message, keyword):
-        since = fields.Datetime.now() - timedelta(hours=1)
-        answered = self.sudo().search_count(
-            [("number", "=", message.number), ("act", "=", "help"), ("at", ">=", since)]
-        )
-        if answered < const.HELP_ANSWERS_PER_H:
+        if message._answer("help", keyword):
             self._record_many([self._prepare_from(message, "help")])
-            message._answer("help", keyword)
 
     def _suspect(self, message):
         """Keep what may be a refusal for a person to decide; marketing waits."""
@@ -391,9 +432,14 @@ class SmsConsent(models.Model):
             "sms_gateway_hub.mail_activity_type_opt_out",
             user_id=user.id,
             summary=self.env._("Possible opt-out: %s", message.number),
-            note=self.env._(
-                "This may mean “no more texts”. Marketing to this number waits. Decide "
-                "on the text in SMS / Messages: “Opt out” or “Not an opt-out”."
+            note=Markup("<p>%s</p><p><a href='%s'>%s</a></p>")
+            % (
+                self.env._(
+                    "This may mean “no more texts”. Marketing to this number waits "
+                    "until somebody decides: “Opt out” or “Not an opt-out”."
+                ),
+                f"/odoo/action-{_MESSAGES}/{message.id}",
+                self.env._("Open the text"),
             ),
         )
 
@@ -446,7 +492,7 @@ class SmsConsent(models.Model):
             elif partner.sms_gateway_consent_state in ("opted_in", "opted_out"):
                 outcome = partner.sms_gateway_consent_state
             elif self._get_last(number, ("asked",)).filtered(
-                lambda row: row.at >= again
+                lambda row: row.at >= again and row.message_id.state not in _NOT_ASKED
             ):
                 outcome = "asked_before"
             elif not gateway:

@@ -106,6 +106,11 @@ class SmsGatewayAdapterSandbox(models.AbstractModel):
             cost_unit="credits" if rule else None,
         )
 
+    def _is_answer(self, message):
+        """Say whether a text answers a keyword: nobody answers that in turn."""
+        stored = self.env["sms.gateway.message"].search([("uuid", "=", message.uuid)])
+        return stored.exempt == "answer"
+
     def _plan_follow_ups(self, gateway, rule, message, reference):
         events = self.env["sms.gateway.event"]
         outcome = rule.outcome or "delivered"
@@ -127,7 +132,12 @@ class SmsGatewayAdapterSandbox(models.AbstractModel):
         # Nobody answers what did not arrive. Nor are mass texts answered: thousands of
         # them would help nobody.
         arrives = outcome in ("delivered", "accepted")
-        if rule.reply and arrives and message.priority != PRIORITY_LOW:
+        if (
+            rule.reply
+            and arrives
+            and message.priority != PRIORITY_LOW
+            and not self._is_answer(message)
+        ):
             reply_in_s = delay_s + 2
             answer = InboundMessage(
                 event_key=webhook.event_key("reply", reference),

@@ -1636,10 +1636,21 @@ class SmsGatewayMessage(models.Model):
 
         :param str kind: "stop", "start", "help" or "thanks"
         :param keyword: sms.keyword that was texted
+        :return: the answer, none where it must not or need not be given
         """
         self.ensure_one()
         gateway = self.gateway_id
         if kind == "stop" and not gateway.confirm_stop:
+            return self.browse()
+        since = fields.Datetime.now() - timedelta(hours=1)
+        answered = self.sudo().search_count(
+            [
+                ("number", "=", self.number),
+                ("exempt", "=", "answer"),
+                ("create_date", ">=", since),
+            ]
+        )
+        if answered >= const.ANSWERS_PER_H:
             return self.browse()
         company = self.company_id or gateway.company_id or self.env.company
         # "STOP" is said in every language; other words tell which one it is.

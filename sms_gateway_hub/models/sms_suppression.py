@@ -53,3 +53,12 @@ class SmsSuppression(models.Model):
             return hmac.new(key, (number or "").encode(), hashlib.sha256).hexdigest()
 
         return digest
+
+    @api.model
+    def _lift(self, numbers):
+        """Forget that numbers were erased: their people have agreed to texts since.
+
+        :param list numbers: E.164
+        """
+        digest = self._get_digester()
+        self.sudo().search([("digest", "in", [digest(n) for n in numbers])]).unlink()

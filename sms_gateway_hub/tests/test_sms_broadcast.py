@@ -738,7 +738,7 @@ class TestSmsBroadcastCheck(BroadcastCase):
     def test_test_text(self):
         """The first example goes to one's own number, and counts for nothing."""
         broadcast = self.make(body="Hello {{ object.name }}")
-        with self.assertRaisesRegex(UserError, "no mobile number"):
+        with self.assertRaisesRegex(UserError, "no valid mobile number"):
             broadcast.action_send_test()
         self.manager.partner_id.phone = NUMBERS[5]
         broadcast.action_send_test()

@@ -85,6 +85,19 @@ class TestKeywords(ConsentCase):
         self.run_sender()
         self.assertEqual(queued.mapped("state"), ["canceled", "canceled", "sent"])
 
+    def test_all_numbers_of_the_person_show_it(self):
+        """After STOP no number of the person looks free; START frees all again."""
+        self.text_in("STOP", NUMBERS[1])
+        mobiles = self.partner.mobile_ids
+        self.assertEqual(set(mobiles.mapped("blocked")), {True})
+        self.assertEqual(set(mobiles.mapped("consent_state")), {"opted_out"})
+        added = self.env["res.partner.mobile"].create(
+            {"partner_id": self.partner.id, "number": NUMBERS[8]}
+        )
+        self.assertTrue(added.blocked)
+        self.text_in("START", NUMBERS[1])
+        self.assertEqual(set((mobiles + added).mapped("blocked")), {False})
+
     def test_nothing_is_queued_after_stop(self):
         """A text to any number of the person is refused, with the reason."""
         self.text_in("STOP", NUMBERS[1])
@@ -135,14 +148,16 @@ class TestKeywords(ConsentCase):
         self.assertEqual(self.acts(), ["blacklisted"])
         self.assertFalse(self.answers())
 
-    def test_help_is_answered_but_not_for_ever(self):
-        """HELP is answered, also to who refused, at most three times an hour."""
+    def test_machines_do_not_talk_for_ever(self):
+        """HELP is answered, also to who refused, at most six answers an hour."""
         self.text_in("STOP")
-        for _n in range(5):
+        for _n in range(9):
             self.text_in("HELP")
-        helps = self.answers().filtered(lambda m: "STOP" in m.body)
-        self.assertEqual(len(self.answers()), 4)
-        self.assertTrue(helps)
+        self.assertEqual(len(self.answers()), 6)
+        for body in ("START", "STOP", "START", "STOP"):
+            self.text_in(body)
+        self.assertEqual(len(self.answers()), 6)
+        self.assertEqual(self.consents._get_last(NUMBERS[0]).act, "opted_out")
 
     def test_nobody_is_answered_who_cannot_be_texted(self):
         """A name, a short code or our own number as sender gets no answer."""
@@ -280,6 +295,16 @@ class TestDoubleOptIn(ConsentCase):
         answer = self.text_in("No, thanks!")
         self.assertEqual(answer.keyword_family, "stop")
         self.assertEqual(self.acts(), ["asked", "opted_out"])
+
+    def test_who_did_not_get_the_question_was_not_asked(self):
+        """A question that failed does not count, and may be sent again."""
+        self.partner.action_sms_gateway_ask_consent()
+        question = self.messages_of([("exempt", "=", "question")])
+        self.assertEqual(self.consents._get_states([NUMBERS[0]])[NUMBERS[0]], "asked")
+        self.force(question, state="failed")
+        self.assertEqual(self.consents._get_states([NUMBERS[0]])[NUMBERS[0]], "none")
+        self.partner.action_sms_gateway_ask_consent()
+        self.assertEqual(len(self.messages_of([("exempt", "=", "question")])), 2)
 
     def test_an_old_question_is_closed(self):
         """YES a week later answers something else."""
@@ -560,6 +585,9 @@ class TestErase(ConsentCase):
         suppression = self.env["sms.suppression"].search([])
         self.assertEqual(len(suppression), 1)
         self.assertNotIn(NUMBERS[0], str(suppression.read()))
+        # Who texts START wants texts, whatever was erased before.
+        self.text_in("START")
+        self.assertEqual(self.enqueue(uuid="9" * 32).state, "queued")
 
     def test_only_administrators_erase(self):
         """A manager cannot, and a number that cannot be read is named."""

@@ -468,11 +468,11 @@ DEFAULT_ANSWERS = {
         "Abbestellen mit {word}.",
     },
     "question": {
-        "en": "{company}: may we text you? Answer {word} to agree. STOP to refuse.",
+        "en": "{company}: may we text you? Answer {word} to agree, STOP if not.",
         "es": "{company}: nos permite enviarle SMS? Responda {word} para aceptar, "
         "STOP para rechazar.",
         "fr": "{company} : pouvons-nous vous envoyer des SMS ? Répondez {word} "
-        "pour accepter, STOP pour refuser.",
+        "pour accepter, STOP sinon.",
         "de": "{company}: Dürfen wir Ihnen SMS schicken? Antworten Sie {word}, "
         "wenn Sie zustimmen, STOP, wenn nicht.",
     },

@@ -100,10 +100,22 @@ class SmsComposer(models.TransientModel):
     # Computes and ORM
     # ------------------------------------------------------------------
 
-    @api.depends("composition_mode")
+    @api.depends("composition_mode", "res_model", "res_id")
     def _compute_sms_gateway_default_name(self):
-        gateway = self.env["sms.gateway"]._find(self.env.company)
-        self.sms_gateway_default_name = gateway.name
+        gateways = self.env["sms.gateway"]
+        first = gateways._find(self.env.company)
+        for composer in self:
+            gateway = first
+            if first and composer.comment_single_recipient:
+                record = composer._get_records()
+                partner = record._mail_get_partners()[record.id][:1]
+                number = (
+                    composer.recipient_single_number_itf
+                    or composer.recipient_single_number
+                )
+                company = partner.company_id or self.env.company
+                gateway = gateways._route(company, number, partner) or first
+            composer.sms_gateway_default_name = gateway.name
 
     @api.depends("composition_mode")
     def _compute_sms_gateway_priority(self):

@@ -123,6 +123,20 @@ class SmsErase(models.TransientModel):
                 number,
             ),
             SQL("DELETE FROM sms_sms WHERE number = %s", number),
+            SQL("DELETE FROM sms_broadcast_recipient WHERE number = %s", number),
+            # Where somebody or the hub wrote it down.
+            SQL(
+                "DELETE FROM mail_activity WHERE summary LIKE %s OR note LIKE %s",
+                f"%{number}%",
+                f"%{number}%",
+            ),
+            SQL(
+                "UPDATE mail_message SET body = replace(body, %s, %s) "
+                "WHERE body LIKE %s",
+                number,
+                erased,
+                f"%{number}%",
+            ),
             SQL(
                 """
                 UPDATE sms_gateway_attempt SET excerpt = NULL, detail = NULL
@@ -161,6 +175,11 @@ class SmsErase(models.TransientModel):
         ):
             self.env.cr.execute(statement)
             rows += self.env.cr.rowcount
+        if "mailing.trace" in self.env:
+            self.env.cr.execute(
+                "UPDATE mailing_trace SET sms_number = NULL WHERE sms_number = %s",
+                [number],
+            )
         self.env.invalidate_all()
         mobiles = (
             self.env["res.partner.mobile"].sudo().search([("number_e164", "=", number)])
