@@ -380,13 +380,13 @@ class OdooServer:
         )
 
     def make_contacts(self, count, name="Contact"):
-        """Make contacts with distinct valid numbers."""
+        """Make contacts with distinct valid numbers, other ones than the demo's."""
         start = self.call("res.partner", "search_count", [])
         return self.call(
             "res.partner",
             "create",
             [
-                {"name": f"{name} {n}", "phone": f"+1202{5550000 + start + n}"}
+                {"name": f"{name} {n}", "phone": f"+1202{5551000 + start + n}"}
                 for n in range(count)
             ],
         )

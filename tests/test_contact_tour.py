@@ -18,7 +18,7 @@ def numbers(odoo, database):
 
     The third does not exist any more; whoever has the first answers STOP.
     """
-    start = 5_559_000 + 10 * next(_tours)
+    start = 5_551_000 + 10 * next(_tours)
     first, second, third = (f"{start + n}" for n in range(3))
     others = odoo.call("sms.gateway", "search", [("state", "!=", "disabled")])
     odoo.call("sms.gateway", "write", others, {"state": "disabled"})
@@ -62,9 +62,9 @@ def numbers(odoo, database):
         },
     )
     yield [
-        f"(202) {first[:3]}-{first[3:]}",
-        f"+1 202 {second[:3]} {second[3:]}",
-        f"1-202-{third[:3]}-{third[3:]}",
+        f"(404) {first[:3]}-{first[3:]}",
+        f"+1 404 {second[:3]} {second[3:]}",
+        f"1-404-{third[:3]}-{third[3:]}",
     ]
     odoo.call("sms.gateway", "write", [gateway], {"state": "disabled"})
 

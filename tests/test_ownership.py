@@ -13,11 +13,11 @@ from support import CHECKOUT, RpcError, odoo_command
 
 ROUNDS = 20
 
-_numbers = itertools.count(5_561_000)
+_numbers = itertools.count(5_551_000)
 
 
 def new_number():
-    return f"+1202{next(_numbers)}"
+    return f"+1213{next(_numbers)}"
 
 
 def owners(database, number):

@@ -16,6 +16,7 @@ from ..tools import keywords, segments
 
 _E164 = re.compile(const.E164_PATTERN)
 _REFUSING = ("opted_out", "blacklisted")
+_DOUBT_ACTIVITY = "sms_gateway_hub.mail_activity_type_opt_out"
 _MESSAGES = "sms_gateway_hub.action_sms_gateway_message"
 _NOT_ASKED = ("failed", "undelivered", "expired", "canceled")
 
@@ -194,9 +195,14 @@ class SmsConsent(models.Model):
         if agreed:
             # Whose data was erased and who agrees now is texted again.
             self.env["sms.suppression"]._lift(agreed.mapped("number"))
+        messages = self.env["sms.gateway.message"]
         refusing = self.filtered(lambda row: row.act in _REFUSING)
         if refusing:
-            self.env["sms.gateway.message"]._cancel_refused(refusing)
+            messages._cancel_refused(refusing)
+        # Whatever was in doubt before is decided by this.
+        if freed:
+            messages._end_hold("possible_opt_out", list(freed))
+        self.partner_id.sudo().activity_unlink([_DOUBT_ACTIVITY])
 
     @api.model
     def _sync_blacklist(self, refused, freed):
@@ -429,7 +435,7 @@ class SmsConsent(models.Model):
             or self.env.ref("base.user_admin")
         )
         (subject or message.gateway_id).activity_schedule(
-            "sms_gateway_hub.mail_activity_type_opt_out",
+            _DOUBT_ACTIVITY,
             user_id=user.id,
             summary=self.env._("Possible opt-out: %s", message.number),
             note=Markup("<p>%s</p><p><a href='%s'>%s</a></p>")
@@ -457,7 +463,7 @@ class SmsConsent(models.Model):
         )
         for message in messages:
             (message.partner_id or message.gateway_id).sudo().activity_unlink(
-                ["sms_gateway_hub.mail_activity_type_opt_out"]
+                [_DOUBT_ACTIVITY]
             )
         if act == "not_opt_out":
             self.env["sms.gateway.message"]._end_hold(

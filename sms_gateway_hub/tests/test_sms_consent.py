@@ -218,6 +218,17 @@ class TestKeywords(ConsentCase):
         self.run_sender()
         self.assertEqual(marketing.state, "sent")
 
+    def test_the_person_ends_the_doubt(self):
+        """START, or an agreement on record, lets held marketing go on as well."""
+        self.text_in("please stop texting me")
+        marketing = self.enqueue(purpose="marketing")
+        self.assertEqual(marketing.hold, "possible_opt_out")
+        self.text_in("START")
+        self.assertFalse(marketing.hold)
+        self.assertFalse(self.partner.activity_ids)
+        self.run_sender()
+        self.assertEqual(marketing.state, "sent")
+
     def test_one_click_records_the_refusal(self):
         """A user decides that a text meant "no more": nothing leaves any more."""
         user = self.new_user("decider", "sms_gateway_hub.group_user,base.group_user")
