@@ -180,7 +180,7 @@ CONSENT_ACTS = [
 ]
 DECIDING_ACTS = ("opted_in", "opted_out", "blacklisted", "cleared")
 CONSENT_METHODS = [
-    ("keyword", "Text"),
+    ("keyword", "By text"),
     ("form", "Web form"),
     ("import", "Import"),
     ("in_person", "In person"),

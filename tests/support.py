@@ -48,7 +48,7 @@ def browser_path():
     raise RuntimeError("Chromium is missing: install the package chromium.")
 
 
-def wait_for(condition, *, timeout_s=60, what="it", step_s=0.1):
+def wait_for(condition, *, timeout_s=120, what="it", step_s=0.1):
     """Wait until a condition holds and return its value.
 
     The time-out is only there to end a test that failed.

@@ -7,6 +7,8 @@ import pytz
 
 from odoo import fields, models
 
+from odoo.addons.sms_gateway_hub.models.sms_sms import TextOptions
+
 
 class CalendarEvent(models.Model):
     _inherit = "calendar.event"
@@ -46,10 +48,8 @@ class CalendarEvent(models.Model):
     def _do_sms_reminder(self, alarms):
         """Give each reminder its deadline, past ones too: then it is not sent."""
         for event in self:
-            options = dict(self.env.context.get("sms_gateway_options") or {})
             deadline = event._sms_gateway_get_deadline()
-            if deadline:
-                options.setdefault("sms_gateway_expires_at", deadline)
+            options = TextOptions(sms_gateway_expires_at=deadline)
             reminded = event.with_context(sms_gateway_options=options)
             super(CalendarEvent, reminded)._do_sms_reminder(alarms)
         return None

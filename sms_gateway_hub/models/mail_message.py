@@ -42,6 +42,9 @@ class MailMessage(models.Model):
                 "failure_text",
                 "number",
                 "scheduled_at",
+                Store.Attr(
+                    "show_number", lambda sms: len(sms.partner_id.mobile_ids) > 1
+                ),
                 Store.Attr("gateway_name", lambda sms: sms.gateway_id.name),
                 Store.Attr("state_label", lambda sms: sms._get_state_label()),
             ],

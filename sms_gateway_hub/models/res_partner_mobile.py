@@ -47,6 +47,10 @@ _SEQUENCE_LAST = 1_000_000
 
 _TAKE_OVER_BATCH = 10_000
 
+# Advisory locks on numbers: for so many at once, imports of more go without.
+_LOCK_MAX = 20
+_LOCK_CLASS = 0x534D53
+
 
 def read_number(value):
     """Return a number as somebody typed it, on one line and fit for the database."""
@@ -316,7 +320,8 @@ class ResPartnerMobile(models.Model):
         labels = dict(self._fields["health"]._description_selection(self.env))
         for mobile in self:
             label = labels[mobile.health]
-            if mobile.health == "new":
+            if mobile.health in ("new", "blocked"):
+                # The consent beside it says so.
                 mobile.health_text = False
             elif mobile.health == "dead" and mobile.dead_reason:
                 mobile.health_text = f"{label}: {mobile.dead_reason}"
@@ -762,6 +767,21 @@ class ResPartnerMobile(models.Model):
             return
         taken = defaultdict(list)
         numbers = [number for _id, number, _company_id in candidates]
+        if len(numbers) <= _LOCK_MAX:
+            # Who registers the same number at the same time waits, and finds it taken:
+            # the constraint alone would have them deadlock now and then.
+            self.env.cr.execute(
+                SQL(
+                    """
+                    SELECT pg_advisory_xact_lock(%s, key)
+                      FROM (SELECT DISTINCT hashtext(number) AS key
+                              FROM unnest(%s::varchar[]) AS number
+                          ORDER BY key) AS keys
+                    """,
+                    _LOCK_CLASS,
+                    numbers,
+                )
+            )
         for number, company_id in self._get_taken(numbers):
             taken[number].append(company_id)
         free = []

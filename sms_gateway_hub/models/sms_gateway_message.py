@@ -14,7 +14,7 @@ from odoo.tools import SQL, format_datetime, get_lang
 from odoo.addons.mail.tools.discuss import Store
 
 from .. import const
-from ..tools import segments
+from ..tools import refusals, segments
 from ..tools.gateway_data import OutgoingMessage
 
 _logger = logging.getLogger(__name__)
@@ -1342,6 +1342,7 @@ class SmsGatewayMessage(models.Model):
                     everything=scope == "all",
                 )
             )
+        refusals.tell(self.env.cr)
         self.invalidate_model()
         self._sync()
 
@@ -1395,8 +1396,24 @@ class SmsGatewayMessage(models.Model):
         )
 
     def action_not_opt_out(self):
-        """Record that this incoming text does not mean “no more texts”."""
+        """Record that this incoming text does not mean “no more texts”.
+
+        :raise AccessError: it is for managers, the contact's salesperson and whoever
+            is responsible for the gateway
+        """
         self._check_may_decide()
+        user = self.env.user
+        if not user.has_group("sms_gateway_hub.group_manager") and any(
+            user
+            not in (message.partner_id.user_id, message.gateway_id.responsible_user_id)
+            for message in self.sudo()
+        ):
+            raise AccessError(
+                self.env._(
+                    "That a text is no refusal is for the contact's salesperson or a "
+                    "manager of SMS gateways to say."
+                )
+            )
         self.env["sms.consent"]._settle_suspicion(self.sudo(), "not_opt_out")
         return self._notify_user(
             self.env._("Recorded: this was no refusal. What was held goes on."),

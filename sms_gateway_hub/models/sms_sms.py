@@ -4,8 +4,10 @@
 import re
 from collections import defaultdict
 
+from psycopg2 import DataError
+
 from odoo import SUPERUSER_ID, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tools import plaintext2html
 
 from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
@@ -25,6 +27,21 @@ _OPTION_FIELDS = (
     "sms_gateway_purpose",
     "sms_gateway_urgent",
 )
+
+# Only our own code may set these: they say what kind of text it is.
+_OWN_OPTIONS = (
+    "sms_gateway_kind",
+    "sms_gateway_purpose",
+    "sms_gateway_author_id",
+)
+
+
+class TextOptions(dict):
+    """Options of texts in the context, set by the server.
+
+    A client can put anything into the context, but no object of this class.
+    """
+
 
 # Our failure type -> the word that a provider answers to core.
 _CORE_ANSWERS = {
@@ -85,30 +102,68 @@ class SmsSms(models.Model):
         """Read the options of the context, which a client may have written.
 
         :return: dict of values for new rows
-        :raise AccessError: a gateway is asked for that the user may not use
+        :raise UserError: an option cannot be read
+        :raise AccessError: more is asked for than the user may
         """
-        options = self.env.context.get("sms_gateway_options") or {}
-        options = {name: options[name] for name in _OPTION_FIELDS if options.get(name)}
-        if self.env.uid != SUPERUSER_ID:
-            # Core creates these rows with sudo: that is no right to more.
-            user = self.env.user
-            options["sms_gateway_author_id"] = self.env.uid
-            if gateway_id := options.get("sms_gateway_id"):
-                self.env["sms.gateway"].with_user(user).browse(gateway_id).check_access(
-                    "read"
-                )
-            if not user.has_group("sms_gateway_hub.group_manager"):
-                if options.get("sms_gateway_urgent"):
-                    raise AccessError(
-                        self.env._(
-                            "Only managers of SMS gateways may send urgent texts, "
-                            "which skip the recipients' quiet hours."
-                        )
+        given = self.env.context.get("sms_gateway_options") or {}
+        if not isinstance(given, dict):
+            raise UserError(
+                self.env._("The options of the SMS must be names with their values.")
+            )
+        options = {name: given[name] for name in _OPTION_FIELDS if given.get(name)}
+        if self.env.uid == SUPERUSER_ID:
+            return {"sms_gateway_author_id": self.env.uid, **options}
+        # Core creates these rows with sudo: that is no right to more.
+        user = self.env.user
+        if not isinstance(given, TextOptions):
+            for name in _OWN_OPTIONS:
+                options.pop(name, None)
+            options = self._sms_gateway_read_options(options)
+        options["sms_gateway_author_id"] = self.env.uid
+        if gateway_id := options.get("sms_gateway_id"):
+            gateway = self.env["sms.gateway"].with_user(user).browse(gateway_id)
+            gateway.check_access("read")
+        if not user.has_group("sms_gateway_hub.group_manager"):
+            if options.get("sms_gateway_urgent"):
+                raise AccessError(
+                    self.env._(
+                        "Only managers of SMS gateways may send urgent texts, "
+                        "which skip the recipients' quiet hours."
                     )
-                if options.get("sms_gateway_kind") == "broadcast":
-                    # A mass text is marketing, unless a manager says otherwise.
-                    options["sms_gateway_purpose"] = "marketing"
-        return {"sms_gateway_author_id": self.env.uid, **options}
+                )
+            if options.get("sms_gateway_kind") == "broadcast":
+                # A mass text is marketing, unless a manager says otherwise.
+                options["sms_gateway_purpose"] = "marketing"
+        return options
+
+    @api.model
+    def _sms_gateway_read_options(self, options):
+        """Read values that came from a client, naming what cannot be read."""
+        read = {}
+        for name, value in options.items():
+            field = self._fields[name]
+            try:
+                if field.type == "datetime":
+                    value = fields.Datetime.to_datetime(value)
+                elif field.type == "many2one":
+                    value = self.env[field.comodel_name].browse(int(value)).exists().id
+                    if not value:
+                        raise ValueError
+                elif field.type == "selection":
+                    if value not in field.get_values(self.env):
+                        raise ValueError
+                else:
+                    value = bool(value)
+            except (TypeError, ValueError, OverflowError, DataError):
+                raise UserError(
+                    self.env._(
+                        "“%(value)s” cannot be used as “%(option)s” of the SMS.",
+                        value=str(value)[:60],
+                        option=field._description_string(self.env),
+                    )
+                ) from None
+            read[name] = value
+        return read
 
     # ------------------------------------------------------------------
     # Routing

@@ -612,3 +612,62 @@ class TestErase(ConsentCase):
         wizard = self.env["sms.erase"].create({"number": "abc", "reason": "x"})
         with self.assertRaisesRegex(UserError, "abc"):
             wizard.action_erase()
+
+
+class TestOptionsOfClients(ConsentCase):
+    """What a client puts into the context is no right, and no traceback."""
+
+    def test_bad_options_are_named(self):
+        """An option that cannot be read is a clear error, and nothing is queued."""
+        user = self.new_user("tinker", "base.group_user,base.group_partner_manager")
+        partner = self.partner.with_user(user)
+        for options, words in (
+            ("garbage", "names with their values"),
+            ({"sms_gateway_id": "x"}, "Gateway"),
+            ({"sms_gateway_id": 99999999999999}, "Gateway"),
+            ({"sms_gateway_scheduled_at": "nonsense"}, "Send not before"),
+            ({"sms_gateway_priority": "9"}, "Priority"),
+        ):
+            with self.row(str(options)), self.assertRaisesRegex(UserError, words):
+                partner.with_context(sms_gateway_options=options)._message_sms("Hi")
+
+    def test_a_client_cannot_say_what_kind_of_text_it_is(self):
+        """A mass text of a user stays marketing, whatever the context says."""
+        user = self.new_user("tinker", "base.group_user,base.group_partner_manager")
+        self.consents._record(NUMBERS[0], "opted_out", method="form", scope="marketing")
+        composer = (
+            self.env["sms.composer"]
+            .with_user(user)
+            .with_context(
+                sms_gateway_options={
+                    "sms_gateway_kind": "single",
+                    "sms_gateway_purpose": "transactional",
+                }
+            )
+            .create(
+                {
+                    "composition_mode": "mass",
+                    "res_model": "res.partner",
+                    "res_ids": repr(self.partner.ids),
+                    "body": "Sale",
+                    "use_exclusion_list": False,
+                    "mass_keep_log": False,
+                }
+            )
+        )
+        composer.action_send_sms()
+        message = self.messages_of()
+        self.assertFields(
+            message,
+            {"kind": "broadcast", "purpose": "marketing", "state": "canceled"},
+        )
+
+    def test_who_may_say_that_a_text_is_no_refusal(self):
+        """The contact's salesperson and managers; another user may not."""
+        user = self.new_user("clerk", "base.group_user")
+        message = self.text_in("please stop texting me")
+        with self.assertRaises(AccessError):
+            message.with_user(user).action_not_opt_out()
+        self.partner.user_id = user
+        message.with_user(user).action_not_opt_out()
+        self.assertEqual(self.acts(), ["possible_opt_out", "not_opt_out"])

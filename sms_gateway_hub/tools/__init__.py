@@ -4,6 +4,7 @@
 from . import gateway_data
 from . import keywords
 from . import quiet_hours
+from . import refusals
 from . import segments
 from . import sender_run
 from . import sms_api

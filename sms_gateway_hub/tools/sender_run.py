@@ -20,6 +20,7 @@ from ..exceptions import (
     GatewayThrottled,
 )
 from .gateway_data import SendRequest, to_cost
+from .refusals import RefusalListener
 from .segments import clean_text
 from .transaction import in_new_transaction
 from .transport import NotSent, redact
@@ -74,6 +75,8 @@ class SenderRun:
         self.troubles = 0
         self.trouble = ""
         self.counter = 0
+        self.latency_s = None  # of requests lately, in seconds
+        self.refusals = None
         self.totals = {}
 
     def run(self):
@@ -89,11 +92,13 @@ class SenderRun:
             self.adapter = self.gateway._get_adapter()
             self.secrets = self.adapter._get_redacted_values(self.gateway)
             self.transport = self.adapter._get_transport(self.gateway)
+            self.refusals = RefusalListener(cr.dbname)
             try:
                 self._loop(cr)
             finally:
                 self.transport.close()
                 self._record()
+                self.refusals.close()
         in_new_transaction(self.env, self._finish)
         if self.totals:
             _logger.info("SMS gateway %s: %s", self.gateway_id, self.totals)
@@ -277,6 +282,8 @@ class SenderRun:
         while True:
             if self._wants_more():
                 self._refill()
+            if self.refusals.heard():
+                self._reconsider()
             self._submit_due()
             if time.monotonic() > self.end + const.SENDER_GRACE_S:
                 self._yield()
@@ -320,7 +327,7 @@ class SenderRun:
 
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
-        if self.waiting:
+        if self.waiting and not self._is_full():
             slot = max(self.waiting[0][0], self.free_at)
             timeout_s = min(timeout_s, slot - time.time())
         return max(timeout_s, 0.001) if self.transport.pending else max(timeout_s, 0)
@@ -409,51 +416,77 @@ class SenderRun:
     def _submit_due(self):
         while self.waiting:
             slot, _number, request, asked_at = self.waiting[0]
-            now = time.time()
             if self.stop:
                 heapq.heappop(self.waiting)
                 for message in request.messages:
                     self._put_back(self.rows.pop(message.uuid))
-            elif max(slot, self.free_at) <= now:
-                heapq.heappop(self.waiting)
-                if time.monotonic() - asked_at > const.GATE_VALID_S:
-                    # It waited for its slot: who said STOP meanwhile gets nothing.
-                    if not self._still_passes(request):
-                        continue
-                    now = time.time()
-                self.transport.submit(request)
-                if self.rate:
-                    # Counted from when it really left: one that was late must not
-                    # come too close to the next.
-                    parts = sum(message.segments for message in request.messages)
-                    self.free_at = now + parts / self.rate * const.PACE_MARGIN
-            else:
+                continue
+            # No more than can leave at once: what waits for a free connection of the
+            # transport is out of the gate's reach.
+            if max(slot, self.free_at) > time.time() or self._is_full():
                 break
+            if self.rate and time.monotonic() - asked_at > const.GATE_VALID_S:
+                # It waited: who said STOP meanwhile gets nothing.
+                self._ask_again()
+                continue
+            heapq.heappop(self.waiting)
+            now = time.time()
+            self.transport.submit(request)
+            if self.rate:
+                # Counted from when it really left: one that was late must not
+                # come too close to the next.
+                parts = sum(message.segments for message in request.messages)
+                self.free_at = now + parts / self.rate * const.PACE_MARGIN
 
-    def _still_passes(self, request):
-        """Ask the gate once more, for a request that waited; the refused are kept."""
-        rows = [self.rows[message.uuid] for message in request.messages]
+    def _is_full(self):
+        """Say whether the transport has what can leave now, or in a moment."""
+        limit = self.transport.parallel
+        if self.latency_s is not None and self.latency_s < const.GATE_VALID_S / 2:
+            # So that no thread waits for us; who waits there leaves in time.
+            limit *= 2
+        return self.transport.pending >= limit
+
+    def _reconsider(self):
+        """Somebody refused: take back what has not begun, and ask the gate again."""
+        for request in self.transport.recall():
+            self.counter += 1
+            heapq.heappush(self.waiting, (0.0, self.counter, request, 0.0))
+        if self.waiting:
+            self._ask_again()
+
+    def _ask_again(self):
+        """Ask the gate once more for all that waits; the refused are kept."""
+        asked_at = time.monotonic()
+        waiting, self.waiting = self.waiting, []
+        rows = [self.rows[m.uuid] for entry in waiting for m in entry[2].messages]
 
         def ask(env):
             gateway = env["sms.gateway"].browse(self.gateway_id)
             return self._ask_gate(env, gateway, rows)
 
-        decided = in_new_transaction(self.env, ask)
-        if not any(decision for _row, decision in decided):
-            return True
-        for row, decision in decided:
-            self.rows.pop(row["uuid"])
-            if decision:
-                self._keep_decision(row, decision)
-            else:
-                self._put_back(row)
-        return False
+        decisions = {
+            row["uuid"]: decision
+            for row, decision in in_new_transaction(self.env, ask)
+        }
+        for slot, number, request, _asked_at in waiting:
+            if not any(decisions[m.uuid] for m in request.messages):
+                heapq.heappush(self.waiting, (slot, number, request, asked_at))
+                continue
+            for message in request.messages:
+                row = self.rows.pop(message.uuid)
+                if decision := decisions[message.uuid]:
+                    self._keep_decision(row, decision)
+                else:
+                    self._put_back(row)
 
     # ------------------------------------------------------------------
     # Outcomes
     # ------------------------------------------------------------------
 
     def _complete(self, completion):
+        took_s = completion.ended_at - completion.started_at
+        known_s = took_s if self.latency_s is None else self.latency_s
+        self.latency_s = 0.7 * known_s + 0.3 * took_s
         rows = [self.rows.pop(m.uuid) for m in completion.request.messages]
         times = {
             "started_at": datetime.fromtimestamp(completion.started_at, UTC),

@@ -15,6 +15,19 @@ _RETRYABLE = (
 _TRIES = 8
 
 
+def _keep_quiet(cr):
+    """Keep statements that fail out of the log: they hold numbers and texts.
+
+    Conflicts are expected and repeated; any other error is logged by who catches it.
+    """
+    execute = cr.execute
+
+    def execute_quietly(query, params=None, log_exceptions=False):
+        return execute(query, params, log_exceptions=log_exceptions)
+
+    cr.execute = execute_quietly
+
+
 def in_new_transaction(env, work):
     """Run ``work`` in a transaction of its own and commit it.
 
@@ -28,6 +41,7 @@ def in_new_transaction(env, work):
     for tries_left in reversed(range(_TRIES)):
         try:
             with env.registry.cursor() as cr:
+                _keep_quiet(cr)
                 return work(env(cr=cr))
         except _RETRYABLE:
             if not tries_left:

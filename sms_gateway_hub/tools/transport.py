@@ -217,6 +217,7 @@ class HttpTransport:
         self._lock = threading.Lock()
         # Sockets of requests under way and when their time is over.
         self._running = {}
+        self._futures = {}  # id of a request -> (future, request), until it is done
         self._pool = ThreadPoolExecutor(
             max_workers=self.parallel, thread_name_prefix="sms-gateway"
         )
@@ -224,7 +225,7 @@ class HttpTransport:
     def submit(self, request):
         """Queue a request for the pool."""
         self.pending += 1
-        self._pool.submit(self._run, request)
+        self._futures[id(request)] = self._pool.submit(self._run, request), request
 
     def poll(self, timeout_s):
         """Wait for completions.
@@ -239,7 +240,19 @@ class HttpTransport:
             while True:
                 found.append(self._done.get_nowait())
         self.pending -= len(found)
+        for completion in found:
+            self._futures.pop(id(completion.request), None)
         return found
+
+    def recall(self):
+        """Return the requests that have not begun; they are the owner's again."""
+        recalled = [
+            request for future, request in self._futures.values() if future.cancel()
+        ]
+        for request in recalled:
+            del self._futures[id(request)]
+        self.pending -= len(recalled)
+        return recalled
 
     def take_back(self):
         """Let no further request leave: those not begun complete as ``NotSent``."""
@@ -414,6 +427,11 @@ class LocalTransport:
             completion.error = error
         completion.ended_at = time.time()
         return [completion]
+
+    def recall(self):
+        recalled = list(self._queue)
+        self._queue.clear()
+        return recalled
 
     def take_back(self):
         self._stopped = True

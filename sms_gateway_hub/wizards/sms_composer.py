@@ -9,6 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, format_datetime
 
 from .. import const
+from ..models.sms_sms import TextOptions
 from ..tools import segments
 
 _logger = logging.getLogger(__name__)
@@ -448,16 +449,19 @@ class SmsComposer(models.TransientModel):
 
     def _action_send_sms(self):
         kind = "broadcast" if self.composition_mode == "mass" else "single"
-        options = {
-            "sms_gateway_kind": kind,
-            "sms_gateway_id": self.sms_gateway_id.id,
-            "sms_gateway_priority": self.sms_gateway_priority,
-            "sms_gateway_scheduled_at": self.sms_gateway_scheduled_at,
-            "sms_gateway_expires_at": self.sms_gateway_expires_at,
-            "sms_gateway_purpose": self.sms_gateway_purpose,
-            "sms_gateway_urgent": self.sms_gateway_urgent,
-            **(self.env.context.get("sms_gateway_options") or {}),
-        }
+        given = self.env.context.get("sms_gateway_options")
+        options = TextOptions(
+            sms_gateway_kind=kind,
+            sms_gateway_id=self.sms_gateway_id.id,
+            sms_gateway_priority=self.sms_gateway_priority,
+            sms_gateway_scheduled_at=self.sms_gateway_scheduled_at,
+            sms_gateway_expires_at=self.sms_gateway_expires_at,
+            sms_gateway_purpose=self.sms_gateway_purpose,
+            sms_gateway_urgent=self.sms_gateway_urgent,
+        )
+        if isinstance(given, TextOptions):
+            # E.g. of a server action, which texts by a composer.
+            options.update(given)
         composer = self.with_context(sms_gateway_options=options)
         return super(SmsComposer, composer)._action_send_sms()
 

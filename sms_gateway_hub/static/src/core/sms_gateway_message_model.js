@@ -58,6 +58,8 @@ export class SmsGatewayMessage extends Record {
     delivered_at = fields.Datetime();
     /** @type {"outgoing"|"incoming"} */
     direction;
+    /** @type {boolean} whether the contact has several numbers */
+    show_number;
     /** @type {string|false} */
     external_ref;
     /** @type {string|false} */
