@@ -167,7 +167,8 @@ LINE_TYPES = [
     ("other", "Other"),
 ]
 
-# What a row of the consent ledger says. The first four decide, the others tell.
+# What a row of the consent ledger says: what the person said, what the staff did with
+# Odoo's blacklist, and what is only told. Neither of the first two undoes the other.
 CONSENT_ACTS = [
     ("opted_in", "Agreed"),
     ("opted_out", "Refused"),
@@ -178,7 +179,10 @@ CONSENT_ACTS = [
     ("not_opt_out", "Did not refuse"),
     ("help", "Asked for help"),
 ]
-DECIDING_ACTS = ("opted_in", "opted_out", "blacklisted", "cleared")
+SAID_ACTS = ("opted_in", "opted_out")
+BLACKLIST_ACTS = ("blacklisted", "cleared")
+DECIDING_ACTS = SAID_ACTS + BLACKLIST_ACTS
+DOUBT_ACTS = (*SAID_ACTS, "possible_opt_out", "not_opt_out")
 CONSENT_METHODS = [
     ("keyword", "By text"),
     ("form", "Web form"),
@@ -211,12 +215,14 @@ KEYWORD_FAMILIES = [
 # A question for consent is open for so long, and is not repeated before, in hours.
 QUESTION_OPEN_H = 7 * 24
 QUESTION_AGAIN_H = 24
+# Whose question ended so was not asked.
+NOT_ASKED_STATES = ("failed", "undelivered", "expired", "canceled")
 # Somebody who texted us may be answered without consent on record, in hours, and
 # through quiet hours, in minutes.
 CONVERSATION_H = 72
 AWAKE_MIN = 60
 # Automatic answers that one number gets within an hour, so that two machines do not
-# talk for ever; the first to a STOP leaves in any case.
+# talk for ever. Twice as many may confirm a STOP.
 ANSWERS_PER_H = 6
 
 # --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ def post_init_hook(env):
     In a new database it serves at once, so that a newcomer sees a text go out. In one
     that texts real people it would take their texts and reach nobody.
     """
+    env["sms.consent"]._import_blacklist()
     env["res.partner.mobile"]._take_over_phones()
     module = env["ir.module.module"].search([("name", "=", "sms_gateway_hub")])
     texted = env["mail.notification"].search_count(

@@ -52,7 +52,7 @@ class PhoneBlacklist(models.Model):
             return
         consents = self.env["sms.consent"]
         for record in self:
-            last = consents._get_last(record.number)
+            last = consents._get_last(record.number, scope="all")
             if last.act == "opted_out":
                 raise UserError(
                     self.env._(
@@ -68,12 +68,27 @@ class PhoneBlacklist(models.Model):
                 )
 
     def _sms_gateway_record(self, act):
+        """Write to the ledger what was done to the list.
+
+        Core's unsubscribe pages do it for the person: that is a refusal, not a block by
+        the staff.
+        """
         if self.env.context.get("sms_gateway_recorded") or not self:
             return
         consents = self.env["sms.consent"].with_context(sms_gateway_recorded=True)
+        by_person = act == "blacklisted" and self.env.user._is_public()
+        messages = self.env["sms.gateway.message"]
         consents._record_many(
             [
-                {"number": record.number, "act": act, "method": "blacklist"}
+                {
+                    "number": record.number,
+                    "act": "opted_out" if by_person else act,
+                    "method": "form" if by_person else "blacklist",
+                    "partner_id": by_person
+                    and messages._find_contact(
+                        self.env["sms.gateway"], record.number
+                    ).id,
+                }
                 for record in self
             ]
         )

@@ -1,6 +1,8 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, format_date
@@ -68,7 +70,10 @@ class ResPartner(models.Model):
             )
             partner.sms_gateway_consent_ids = mine.with_env(self.env) & visible
             partner.sms_gateway_consent_state = partner._sms_gateway_state_of(mine)
-            decided = mine.filtered(lambda row: row.act in const.DECIDING_ACTS)
+            decided = mine.filtered(lambda row: row.act in const.SAID_ACTS)
+            decided = decided or mine.filtered(
+                lambda row: row.act in const.BLACKLIST_ACTS
+            )
             last = decided.filtered(lambda row: row.scope == "all")[:1] or decided[:1]
             partner.sms_gateway_consent_text = (
                 self.env._(
@@ -90,37 +95,34 @@ class ResPartner(models.Model):
     def _sms_gateway_state_of(self, rows):
         """Return the state that follows of a contact's rows, as the gate sees it."""
         number = self.mobile or self.phone_sanitized
-        decided = rows.filtered(
-            lambda row: row.scope == "all" and row.act in const.DECIDING_ACTS
+        said = rows.filtered(
+            lambda row: row.scope == "all" and row.act in const.SAID_ACTS
         )
-        of_number = decided.filtered(lambda row: row.number == number)[:1]
-        of_person = decided.filtered(
-            lambda row: (
-                row.partner_id == self._origin and row.act in ("opted_in", "opted_out")
-            )
+        of_number = said.filtered(lambda row: row.number == number)[:1]
+        of_person = said.filtered(lambda row: row.partner_id == self._origin)[:1]
+        staff = rows.filtered(
+            lambda row: row.number == number and row.act in const.BLACKLIST_ACTS
         )[:1]
-        if (
-            of_number.act in ("opted_out", "blacklisted")
-            or of_person.act == "opted_out"
-        ):
+        if "opted_out" in (of_number.act, of_person.act) or staff.act == "blacklisted":
             return "opted_out"
         if of_number.act == "opted_in":
             return "opted_in"
-        asked = rows.filtered(lambda row: row.number == number)[:1]
-        return "asked" if asked.act == "asked" else "none"
+        return self.env["sms.consent"]._get_states([number]).get(number, "none")
 
     @api.model
     def _search_sms_gateway_consent_state(self, operator, value):
         if operator not in ("in", "not in"):
             return NotImplemented
         wanted = {item or "none" for item in value}
-        self.env["sms.consent"].flush_model()
+        for model in ("sms.consent", "phone.blacklist", "sms.gateway.message"):
+            self.env[model].flush_model()
         self.flush_model(["mobile", "phone_sanitized"])
         said = SQL(
             """
             SELECT partner.id,
-                   CASE WHEN number.act IN ('opted_out', 'blacklisted')
-                          OR person.act = 'opted_out' THEN 'opted_out'
+                   CASE WHEN number.act = 'opted_out'
+                          OR person.act = 'opted_out'
+                          OR block.id IS NOT NULL THEN 'opted_out'
                         WHEN number.act = 'opted_in' THEN 'opted_in'
                         WHEN asked.act = 'asked' THEN 'asked'
                         ELSE 'none' END AS state
@@ -128,24 +130,62 @@ class ResPartner(models.Model):
          LEFT JOIN LATERAL (
                    SELECT act FROM sms_consent
                     WHERE number = coalesce(partner.mobile, partner.phone_sanitized)
-                      AND scope = 'all'
-                      AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared')
+                      AND scope = 'all' AND act IN ('opted_in', 'opted_out')
                  ORDER BY at DESC, id DESC LIMIT 1) AS number ON TRUE
+         LEFT JOIN phone_blacklist AS block
+                ON block.number = coalesce(partner.mobile, partner.phone_sanitized)
+               AND block.active
          LEFT JOIN LATERAL (
                    SELECT act FROM sms_consent
                     WHERE partner_id = partner.id AND scope = 'all'
                       AND act IN ('opted_in', 'opted_out')
                  ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
          LEFT JOIN LATERAL (
-                   SELECT act FROM sms_consent
-                    WHERE number = coalesce(partner.mobile, partner.phone_sanitized)
-                 ORDER BY at DESC, id DESC LIMIT 1) AS asked ON TRUE
-            """
+                   SELECT row.act
+                     FROM sms_consent AS row
+                LEFT JOIN sms_gateway_message AS message ON message.id = row.message_id
+                    WHERE row.number = coalesce(partner.mobile, partner.phone_sanitized)
+                      AND row.act IN ('opted_in', 'opted_out', 'asked')
+                      AND (row.act != 'asked' OR row.at >= %s)
+                      AND (row.act != 'asked' OR message.state IS NULL
+                           OR message.state != ALL(%s))
+                 ORDER BY row.at DESC, row.id DESC LIMIT 1) AS asked ON TRUE
+            """,
+            fields.Datetime.now() - timedelta(hours=const.QUESTION_OPEN_H),
+            list(const.NOT_ASKED_STATES),
         )
         found = SQL(
             "(SELECT id FROM (%s) AS said WHERE state = ANY(%s))", said, list(wanted)
         )
         return [("id", operator, found)]
+
+    def _sms_gateway_keep_refusals(self, but=()):
+        """Write a person's refusal down for each of their numbers.
+
+        For when the contact, or the number that it came from, is going away.
+
+        :param but: numbers to leave out, E.164
+        """
+        consents = self.env["sms.consent"].sudo()
+        refusing = consents._get_refusing_people(self.ids)
+        consents._record_many(
+            [
+                {
+                    "number": number,
+                    "act": "opted_out",
+                    "method": "api",
+                    "note": self.env._("Refused on another number of the same person."),
+                    "company_id": partner.company_id.id,
+                }
+                for partner in self.sudo().filtered(lambda p: p.id in refusing)
+                for number in partner._sms_gateway_all_numbers() - set(but)
+                if consents._get_states([number])[number] != "opted_out"
+            ]
+        )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_keep_refusals(self):
+        self._sms_gateway_keep_refusals()
 
     # ------------------------------------------------------------------
     # Actions

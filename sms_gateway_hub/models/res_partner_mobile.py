@@ -370,6 +370,7 @@ class ResPartnerMobile(models.Model):
                         mobile.number,
                     )
                 )
+        told = [row for row in told if self._says_something_new(*row)]
         self.env["sms.consent"]._record_many(
             [
                 {
@@ -384,6 +385,29 @@ class ResPartnerMobile(models.Model):
                 for mobile, act, wording, at in told
             ]
         )
+
+    @api.model
+    def _says_something_new(self, mobile, act, wording, at):
+        """Say whether what an import tells is to be written down.
+
+        The same file comes again and again: it neither repeats an agreement nor undoes
+        a refusal, unless it says that the person agreed after that.
+        """
+        if act != "opted_in":
+            return True
+        said = [("scope", "=", "all"), ("act", "in", const.SAID_ACTS)]
+        consents = self.env["sms.consent"].sudo()
+        of_number = consents.search(
+            [("number", "=", mobile.number_e164), *said], limit=1
+        )
+        of_person = consents.search(
+            [("partner_id", "=", mobile.partner_id.id), *said], limit=1
+        )
+        refusals = (of_number + of_person).filtered(lambda row: row.act == "opted_out")
+        if refusals:
+            at = fields.Datetime.to_datetime(at)
+            return bool(at) and at > max(refusals.mapped("at"))
+        return bool(at) or of_number.act != "opted_in"
 
     @api.constrains("number", "partner_id")
     def _check_number(self):
@@ -640,7 +664,11 @@ class ResPartnerMobile(models.Model):
         if not numbers:
             return set()
         states = self.env["sms.consent"]._get_states(numbers)
-        listed = self.env["phone.blacklist"].sudo().search([("number", "in", numbers)])
+        listed = (
+            self.env["phone.blacklist"]
+            .sudo()
+            .search([("number", "in", numbers), ("active", "=", True)])
+        )
         return {
             number for number in numbers if states.get(number) == "opted_out"
         }.union(listed.mapped("number"))

@@ -15,10 +15,8 @@ from .. import const
 from ..tools import keywords, segments
 
 _E164 = re.compile(const.E164_PATTERN)
-_REFUSING = ("opted_out", "blacklisted")
 _DOUBT_ACTIVITY = "sms_gateway_hub.mail_activity_type_opt_out"
 _MESSAGES = "sms_gateway_hub.action_sms_gateway_message"
-_NOT_ASKED = ("failed", "undelivered", "expired", "canceled")
 
 
 class SmsConsent(models.Model):
@@ -78,6 +76,7 @@ class SmsConsent(models.Model):
         "sms.consent",
         "Answer to",
         readonly=True,
+        index="btree_not_null",
         ondelete="restrict",
         help="The question that was answered.",
     )
@@ -89,6 +88,7 @@ class SmsConsent(models.Model):
     note = fields.Char(readonly=True)
 
     _number_index = models.Index("(number, at, id)")
+    _order_index = models.Index("(at, id)")
     _person_index = models.Index(
         "(partner_id, at, id) WHERE act IN ('opted_in', 'opted_out')"
     )
@@ -172,53 +172,106 @@ class SmsConsent(models.Model):
             )
 
     def _take_effect(self):
-        states = self._get_states(self.mapped("number"))
-        refused = {
-            row.number
-            for row in self
-            if row.scope == "all" and states[row.number] == "opted_out"
-        }
-        freed = {
-            row.number
-            for row in self
-            if row.scope == "all" and states[row.number] != "opted_out"
-        }
-        self._sync_blacklist(refused, freed)
-        self.env["res.partner.mobile"].sudo().search(
+        numbers = set(self.mapped("number"))
+        states = self._get_states(numbers)
+        said = self.filtered(lambda row: row.act in const.SAID_ACTS)
+        of_all = {row.number for row in said if row.scope == "all"}
+        blocked = self._get_staff_blocked(of_all)
+        self._sync_blacklist(
+            {number for number in of_all if states[number] == "opted_out"},
+            {number for number in of_all if states[number] == "opted_in"} - blocked,
+        )
+        mobiles = self.env["res.partner.mobile"].sudo()
+        mobiles.search(
             [
                 "|",
-                ("number_e164", "in", self.mapped("number")),
+                ("number_e164", "in", list(numbers)),
                 ("partner_id", "in", self.partner_id.ids),
             ]
         )._update_blocked()
-        agreed = self.filtered(lambda row: row.act == "opted_in")
-        if agreed:
-            # Whose data was erased and who agrees now is texted again.
-            self.env["sms.suppression"]._lift(agreed.mapped("number"))
+        # Whose data was erased and who agrees now is texted again; what was true
+        # before, or what somebody imports, undoes nothing.
+        self.env["sms.suppression"]._lift(
+            said.filtered(
+                lambda row: (
+                    row.act == "opted_in"
+                    and row.scope == "all"
+                    and row.method != "import"
+                )
+            )
+        )
         messages = self.env["sms.gateway.message"]
-        refusing = self.filtered(lambda row: row.act in _REFUSING)
+        in_force = {
+            scope: self._get_states(numbers, scope) for scope in ("all", "marketing")
+        }
+        refusing = self.filtered(
+            lambda row: (
+                row.act == "blacklisted"
+                or row.act == "opted_out"
+                and in_force[row.scope][row.number] == "opted_out"
+            )
+        )
         if refusing:
             messages._cancel_refused(refusing)
-        # Whatever was in doubt before is decided by this.
-        if freed:
-            messages._end_hold("possible_opt_out", list(freed))
-        self.partner_id.sudo().activity_unlink([_DOUBT_ACTIVITY])
+        if said:
+            # Whatever was in doubt before is decided by this.
+            messages._end_hold("possible_opt_out", said.mapped("number"))
+            said.partner_id.sudo().activity_unlink([_DOUBT_ACTIVITY])
+
+    @api.model
+    def _get_staff_blocked(self, numbers):
+        """Return the set of those numbers that somebody put on Odoo's blacklist."""
+        return {
+            number
+            for number in numbers
+            if self._get_last(number, const.BLACKLIST_ACTS).act == "blacklisted"
+        }
 
     @api.model
     def _sync_blacklist(self, refused, freed):
         blacklist = (
             self.env["phone.blacklist"].sudo().with_context(sms_gateway_recorded=True)
         )
-        listed = blacklist.search([("number", "in", list(refused | freed))])
+        listed = blacklist.search(
+            [("number", "in", list(refused | freed)), ("active", "=", True)]
+        )
         listed.filtered(lambda row: row.number in freed).write({"active": False})
-        for number in refused - set(listed.mapped("number")):
+        missing = list(refused - set(listed.mapped("number")))
+        for numbers in ([missing], [[number] for number in missing]):
             try:
-                with self.env.cr.savepoint():
-                    blacklist._add([number])
+                for some in filter(None, numbers):
+                    with self.env.cr.savepoint():
+                        blacklist._add(some)
+                return
             except UserError:
-                # Core takes no number that its plan does not know. The ledger does,
-                # and the gate asks both.
+                # Core takes no number that its plan does not know: the others singly.
+                # The ledger does, and the gate asks both.
                 continue
+
+    @api.model
+    def _import_blacklist(self):
+        """Take over what Odoo's blacklist held before the ledger was there."""
+        self.flush_model()
+        self.env["phone.blacklist"].flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO sms_consent
+                            (number, act, scope, method, at, user_id, create_uid,
+                             create_date, write_uid, write_date)
+                     SELECT block.number, 'blacklisted', 'all', 'blacklist',
+                            coalesce(block.write_date, now() AT TIME ZONE 'UTC'),
+                            block.write_uid, %(uid)s, now() AT TIME ZONE 'UTC',
+                            %(uid)s, now() AT TIME ZONE 'UTC'
+                       FROM phone_blacklist AS block
+                      WHERE block.active AND block.number ~ %(e164)s
+                        AND NOT EXISTS (SELECT FROM sms_consent AS said
+                                         WHERE said.number = block.number)
+                """,
+                uid=self.env.uid,
+                e164=r"^\+[1-9][0-9]{6,14}$",
+            )
+        )
 
     # ------------------------------------------------------------------
     # What follows of it
@@ -238,7 +291,7 @@ class SmsConsent(models.Model):
             return states
         self.flush_model()
         self.env["sms.gateway.message"].flush_model(["state"])
-        acts = [*const.DECIDING_ACTS, "asked"]
+        acts = [*const.SAID_ACTS, "asked"]
         scopes = ["all"] if scope == "all" else ["all", "marketing"]
         self.env.cr.execute(
             SQL(
@@ -259,12 +312,12 @@ class SmsConsent(models.Model):
                 acts,
                 scopes,
                 # Who did not get the question was not asked.
-                list(_NOT_ASKED),
+                list(const.NOT_ASKED_STATES),
             )
         )
         open_since = fields.Datetime.now() - timedelta(hours=const.QUESTION_OPEN_H)
         for number, act, at in self.env.cr.fetchall():
-            if act in _REFUSING:
+            if act == "opted_out":
                 states[number] = "opted_out"
             elif act == "opted_in":
                 states[number] = "opted_in"
@@ -296,22 +349,26 @@ class SmsConsent(models.Model):
         return {partner_id for (partner_id,) in self.env.cr.fetchall()}
 
     @api.model
-    def _get_last(self, number, acts=const.DECIDING_ACTS):
-        """Return the latest row of a number that is one of these acts."""
-        return self.sudo().search(
-            [("number", "=", number), ("act", "in", list(acts))], limit=1
-        )
+    def _get_last(self, number, acts=const.SAID_ACTS, scope=None):
+        """Return the latest row of a number that is one of these acts, at most one.
+
+        :param str scope: only rows of this scope; of any when left out
+        """
+        domain = [("number", "=", number), ("act", "in", list(acts))]
+        if scope:
+            domain.append(("scope", "=", scope))
+        return self.sudo().search(domain, limit=1)
 
     @api.model
     def _get_open_question(self, number):
         """Return the question that this number has not answered yet, at most one."""
-        last = self._get_last(number, (*const.DECIDING_ACTS, "asked"))
+        last = self._get_last(number, (*const.SAID_ACTS, "asked"))
         open_since = fields.Datetime.now() - timedelta(hours=const.QUESTION_OPEN_H)
         return last.filtered(
             lambda row: (
                 row.act == "asked"
                 and row.at >= open_since
-                and row.message_id.state not in _NOT_ASKED
+                and row.message_id.state not in const.NOT_ASKED_STATES
             )
         )
 
@@ -380,17 +437,10 @@ class SmsConsent(models.Model):
         )
         return not listed or listed.sms_gateway_can_opt_in
 
-    def _is_blacklisted(self, number):
-        return bool(
-            self.env["phone.blacklist"]
-            .sudo()
-            .search_count([("number", "=", number)], limit=1)
-        )
-
     def _refuse(self, message, keyword):
         if not self._may_change_by_text(message.number):
             return
-        known = self._get_last(message.number).act == "opted_out"
+        known = self._get_last(message.number, scope="all").act == "opted_out"
         self._record_many([self._prepare_from(message, "opted_out")])
         if not known:
             message._answer("stop", keyword)
@@ -398,10 +448,10 @@ class SmsConsent(models.Model):
     def _agree(self, message, keyword, question=None):
         if not self._may_change_by_text(message.number):
             return
-        last = self._get_last(message.number)
-        if last.act != "opted_out" and self._is_blacklisted(message.number):
-            # A text lifts only what a refusal set.
+        if self._get_staff_blocked([message.number]):
+            # A text lifts only what a text set.
             return
+        last = self._get_last(message.number, scope="all")
         known = last.act == "opted_in"
         self._record_many(
             [
@@ -422,10 +472,8 @@ class SmsConsent(models.Model):
 
     def _suspect(self, message):
         """Keep what may be a refusal for a person to decide; marketing waits."""
-        last = self._get_last(
-            message.number, (*const.DECIDING_ACTS, "possible_opt_out", "not_opt_out")
-        )
-        if last.act in (*_REFUSING, "possible_opt_out"):
+        last = self._get_last(message.number, const.DOUBT_ACTS)
+        if last.act in ("opted_out", "possible_opt_out"):
             return
         self._record_many([self._prepare_from(message, "possible_opt_out")])
         subject = message.partner_id
@@ -498,7 +546,7 @@ class SmsConsent(models.Model):
             elif partner.sms_gateway_consent_state in ("opted_in", "opted_out"):
                 outcome = partner.sms_gateway_consent_state
             elif self._get_last(number, ("asked",)).filtered(
-                lambda row: row.at >= again and row.message_id.state not in _NOT_ASKED
+                lambda row: row.at >= again and row.message_id.state not in const.NOT_ASKED_STATES
             ):
                 outcome = "asked_before"
             elif not gateway:
@@ -525,20 +573,16 @@ class SmsConsent(models.Model):
             asked.append(partner)
         messages = self.env["sms.gateway.message"]._enqueue(values)
         messages._log_in_chatter()
+        self._record_asked(messages)
+        return result
+
+    @api.model
+    def _record_asked(self, messages):
+        """Note that these texts ask for consent, so that YES can answer them."""
         self._record_many(
             [
-                {
-                    "number": message.number,
-                    "act": "asked",
-                    "method": "keyword",
-                    "partner_id": message.partner_id.id,
-                    "wording": message.body,
-                    "message_id": message.id,
-                    "gateway_id": message.gateway_id.id,
-                    "company_id": message.company_id.id,
-                }
+                self._prepare_from(message, "asked")
                 for message in messages
-                if message.state == "queued"
+                if message.exempt == "question" and message.state == "queued"
             ]
         )
-        return result

@@ -9,7 +9,6 @@ from odoo.tools import SQL, format_date
 
 from .. import const
 
-_REFUSING = ("opted_out", "blacklisted")
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ class SmsGatewayGate(models.AbstractModel):
             "phone.blacklist",
             "sms.suppression",
             "res.partner",
+            "res.partner.mobile",
             "sms.broadcast",
             "sms.gateway.message",
         ):
@@ -83,12 +83,16 @@ class SmsGatewayGate(models.AbstractModel):
             SQL(
                 """
                 SELECT block.id IS NOT NULL AS blacklisted,
+                       other.id IS NOT NULL AS refused_elsewhere,
                        suppression.id IS NOT NULL AS erased,
                        said.act, said.at, said.method,
                        marketing.act AS marketing_act, marketing.at AS marketing_at,
                        marketing.method AS marketing_method,
                        person.act AS person_act, person.at AS person_at,
                        person.method AS person_method,
+                       person_marketing.act AS person_marketing_act,
+                       person_marketing.at AS person_marketing_at,
+                       person_marketing.method AS person_marketing_method,
                        doubt.act = 'possible_opt_out' AS in_doubt,
                        heard.at AS heard_at,
                        partner.tz, country.code AS country, broadcast.state AS broadcast
@@ -101,14 +105,18 @@ class SmsGatewayGate(models.AbstractModel):
              LEFT JOIN sms_suppression AS suppression
                     ON suppression.digest = item.digest
              LEFT JOIN LATERAL (
+                       SELECT id FROM res_partner_mobile
+                        WHERE number_e164 = item.number AND blocked
+                        LIMIT 1) AS other ON TRUE
+             LEFT JOIN LATERAL (
                        SELECT act, at, method FROM sms_consent
                         WHERE number = item.number AND scope = 'all'
-                          AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared')
+                          AND act IN ('opted_in', 'opted_out')
                      ORDER BY at DESC, id DESC LIMIT 1) AS said ON TRUE
              LEFT JOIN LATERAL (
                        SELECT act, at, method FROM sms_consent
                         WHERE number = item.number
-                          AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared')
+                          AND act IN ('opted_in', 'opted_out')
                      ORDER BY at DESC, id DESC LIMIT 1) AS marketing ON TRUE
              LEFT JOIN LATERAL (
                        SELECT act, at, method FROM sms_consent
@@ -116,10 +124,15 @@ class SmsGatewayGate(models.AbstractModel):
                           AND act IN ('opted_in', 'opted_out')
                      ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
              LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE partner_id = item.partner_id
+                          AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS person_marketing ON TRUE
+             LEFT JOIN LATERAL (
                        SELECT act FROM sms_consent
                         WHERE number = item.number
-                          AND act IN ('opted_in', 'opted_out', 'blacklisted', 'cleared',
-                                      'possible_opt_out', 'not_opt_out')
+                          AND act IN ('opted_in', 'opted_out', 'possible_opt_out',
+                                      'not_opt_out')
                      ORDER BY at DESC, id DESC LIMIT 1) AS doubt ON TRUE
              LEFT JOIN LATERAL (
                        SELECT create_date AS at FROM sms_gateway_message
@@ -202,9 +215,9 @@ class SmsGatewayGate(models.AbstractModel):
                 "opted_out",
                 self.env._("This person's data was erased: no more texts."),
             )
-        if fact["act"] in _REFUSING or fact["blacklisted"]:
-            if fact["act"] == "opted_out":
-                return self._refused(fact["method"], fact["at"])
+        if fact["act"] == "opted_out":
+            return self._refused(fact["method"], fact["at"])
+        if fact["blacklisted"]:
             return Decision(
                 "canceled",
                 "blacklisted",
@@ -212,12 +225,21 @@ class SmsGatewayGate(models.AbstractModel):
             )
         if fact["person_act"] == "opted_out":
             return self._refused(fact["person_method"], fact["person_at"])
-        if item.get("purpose") == "marketing" and fact["marketing_act"] in _REFUSING:
-            return self._refused(
-                fact["marketing_method"],
-                fact["marketing_at"],
-                self.env._("The recipient refused marketing"),
+        if fact["refused_elsewhere"]:
+            return Decision(
+                "canceled",
+                "opted_out",
+                self.env._("The person with this number refused texts on another one."),
             )
+        if item.get("purpose") != "marketing":
+            return None
+        for whose in ("marketing", "person_marketing"):
+            if fact[f"{whose}_act"] == "opted_out":
+                return self._refused(
+                    fact[f"{whose}_method"],
+                    fact[f"{whose}_at"],
+                    self.env._("The recipient refused marketing"),
+                )
         return None
 
     def _refused(self, method, at, sentence=None):

@@ -289,6 +289,9 @@ class SmsGatewayMessage(models.Model):
         "(broadcast_id, due_at) "
         "WHERE broadcast_id IS NOT NULL AND state IN ('queued', 'sending')"
     )
+    _doubt_index = models.Index(
+        "(gateway_id) WHERE hold = 'possible_opt_out' AND state = 'queued'"
+    )
     _heard_index = models.Index("(number, id) WHERE direction = 'incoming'")
     _external_ref_index = models.Index(
         "(gateway_id, external_ref) WHERE external_ref IS NOT NULL"
@@ -345,10 +348,7 @@ class SmsGatewayMessage(models.Model):
         if incoming:
             consents = self.env["sms.consent"].sudo()
             for message in incoming:
-                last = consents._get_last(
-                    message.number,
-                    (*const.DECIDING_ACTS, "possible_opt_out", "not_opt_out"),
-                )
+                last = consents._get_last(message.number, const.DOUBT_ACTS)
                 message.may_be_refusal = (
                     last.act == "possible_opt_out" and last.message_id == message
                 )
@@ -368,9 +368,8 @@ class SmsGatewayMessage(models.Model):
                     SELECT FROM sms_consent AS later
                      WHERE later.number = doubt.number
                        AND (later.at, later.id) > (doubt.at, doubt.id)
-                       AND later.act IN ('opted_in', 'opted_out', 'blacklisted',
-                                         'cleared', 'possible_opt_out',
-                                         'not_opt_out')))
+                       AND later.act IN ('opted_in', 'opted_out',
+                                         'possible_opt_out', 'not_opt_out')))
             """
         )
         return [("id", "in" if True in value else "not in", undecided)]
@@ -1012,6 +1011,54 @@ class SmsGatewayMessage(models.Model):
             ),
             log_exceptions=False,
         )
+        changed = self.env.cr.rowcount
+        return changed + self._release_undecided(gateway)
+
+    @api.model
+    def _release_undecided(self, gateway):
+        """Let go what is held for a decision that has been taken meanwhile.
+
+        A sender may store a hold just after it was ended, and nothing is due by itself
+        after that.
+
+        :return: number of messages that go on
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message AS message
+                   SET hold = NULL,
+                       due_at = greatest(message.scheduled_at,
+                                         now() AT TIME ZONE 'UTC')
+                 WHERE message.id IN (
+                       SELECT held.id
+                         FROM sms_broadcast AS broadcast
+                         JOIN sms_gateway_message AS held
+                           ON held.broadcast_id = broadcast.id
+                          AND held.state IN ('queued', 'sending')
+                          AND held.due_at >= %(never)s
+                        WHERE broadcast.state != 'paused'
+                          AND held.state = 'queued'
+                          AND held.hold = 'broadcast_paused'
+                          AND held.gateway_id = %(gateway)s
+                        UNION ALL
+                       SELECT held.id
+                         FROM sms_gateway_message AS held
+                    LEFT JOIN LATERAL (
+                              SELECT act FROM sms_consent
+                               WHERE number = held.number AND act = ANY(%(acts)s)
+                            ORDER BY at DESC, id DESC LIMIT 1) AS doubt ON TRUE
+                        WHERE held.hold = 'possible_opt_out'
+                          AND held.state = 'queued'
+                          AND held.gateway_id = %(gateway)s
+                          AND doubt.act IS DISTINCT FROM 'possible_opt_out')
+                """,
+                never=const.FAR_OFF,
+                gateway=gateway.id,
+                acts=list(const.DOUBT_ACTS),
+            ),
+            log_exceptions=False,
+        )
         return self.env.cr.rowcount
 
     @api.model
@@ -1110,43 +1157,42 @@ class SmsGatewayMessage(models.Model):
 
     @api.model
     def _learn_of_numbers_apart(self, rows):
-        """Keep what outcomes say of numbers, so that trouble with it stops nothing."""
-        told = [
-            row
-            for row in rows
-            if row["state"] == "delivered"
-            or row["state"] in ("failed", "undelivered")
-            and row["failure_type"] in ("number_dead", "opted_out")
-        ]
-        if not told:
-            return
-        try:
-            with self.env.cr.savepoint():
-                self._learn_of_numbers(told)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise
-        except Exception:
-            _logger.exception("What %s outcomes say of numbers is lost", len(told))
+        """Keep what outcomes say of numbers: refusals first, each on its own.
+
+        Trouble with one must neither stop the sender nor cost the others.
+        """
+
+        def of(failure_type):
+            return [
+                row
+                for row in rows
+                if row["state"] in ("failed", "undelivered")
+                and row["failure_type"] == failure_type
+            ]
+
+        delivered = [row for row in rows if row["state"] == "delivered"]
+        dead = of("number_dead")
+        steps = [(self._mirror_refusal, [row]) for row in of("opted_out")]
+        steps += [(self._mark_alive, delivered)] if delivered else []
+        steps += [(self._mark_dead, dead)] if dead else []
+        steps += [(self._step_down, [row]) for row in dead]
+        for step, told in steps:
+            try:
+                with self.env.cr.savepoint():
+                    step(told)
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                raise
+            except Exception:
+                _logger.exception(
+                    "What outcomes say of numbers is lost: %s, messages %s",
+                    step.__name__,
+                    [row["id"] for row in told],
+                )
 
     @api.model
-    def _learn_of_numbers(self, rows):
-        """Mark numbers as alive or dead, step down to the next, mirror refusals."""
-        mobiles = self.env["res.partner.mobile"].sudo()
-        mobiles._mark_alive(
-            [row["number"] for row in rows if row["state"] == "delivered"]
-        )
-        failed = [row for row in rows if row["state"] != "delivered"]
-        dead = [row for row in failed if row["failure_type"] == "number_dead"]
-        for reason in {row["failure_reason"] for row in dead}:
-            mobiles._mark_dead(
-                [row["number"] for row in dead if row["failure_reason"] == reason],
-                reason,
-            )
-        messages = self.sudo().browse([row["id"] for row in failed])
+    def _mirror_refusal(self, rows):
+        messages = self.sudo().browse([row["id"] for row in rows])
         messages.invalidate_recordset()
-        refused = messages.browse(
-            [row["id"] for row in failed if row["failure_type"] == "opted_out"]
-        )
         self.env["sms.consent"]._record_many(
             [
                 {
@@ -1160,25 +1206,81 @@ class SmsGatewayMessage(models.Model):
                     "company_id": message.company_id.id,
                     "note": message.failure_reason,
                 }
-                for message in refused
+                for message in messages
             ]
         )
-        self.browse([row["id"] for row in dead])._step_down()
 
-    def _step_down(self):
+    @api.model
+    def _mark_alive(self, rows):
+        self.env["res.partner.mobile"]._mark_alive([row["number"] for row in rows])
+
+    @api.model
+    def _mark_dead(self, rows):
+        mobiles = self.env["res.partner.mobile"]
+        for reason in {row["failure_reason"] for row in rows}:
+            mobiles._mark_dead(
+                [row["number"] for row in rows if row["failure_reason"] == reason],
+                reason,
+            )
+
+    @api.model
+    def _step_down(self, rows):
         """Text the next number of contacts whose number turned out to be dead.
 
-        Certain failures only: what may have arrived is never texted elsewhere.
+        Certain failures only: what may have arrived is never texted elsewhere, and
+        nobody gets the same text twice by it.
         """
+        messages = self.sudo().browse([row["id"] for row in rows])
+        messages.invalidate_recordset()
+        now = fields.Datetime.now()
         values = []
-        for message in self.sudo():
-            gateway, partner = message.gateway_id, message.partner_id
-            if not gateway.try_next_number or not partner or message.resend_ids:
+        for message in messages:
+            partner = message.partner_id
+            if (
+                not message.gateway_id.try_next_number
+                or not partner
+                or message.exempt
+                or message.resend_ids
+                or message.expires_at
+                and message.expires_at <= now
+            ):
                 continue
-            number = partner._sms_gateway_next_number(message.number)
-            if number:
-                values.append({**message._prepare_again(), "number": number})
+            number = message.number
+            while number := partner._sms_gateway_next_number(number):
+                if not message._was_sent_to(number):
+                    break
+            if not number:
+                continue
+            again = {
+                **message._prepare_again(),
+                "number": number,
+                "urgent": message.urgent,
+                "expires_at": message.expires_at,
+            }
+            if not message.gateway_fixed:
+                again["gateway_id"] = (
+                    self.env["sms.gateway"]
+                    ._route(message.company_id or self.env.company, number, partner)
+                    .id
+                )
+            values.append(again)
         self._enqueue(values).write({"to_sync": True})
+
+    def _was_sent_to(self, number):
+        """Say whether a number got this very text lately, or is about to."""
+        self.ensure_one()
+        return bool(
+            self.sudo().search_count(
+                [
+                    ("number", "=", number),
+                    ("direction", "=", "outgoing"),
+                    ("body", "=", self.body),
+                    ("state", "not in", tuple(const.RETRYABLE_STATES)),
+                    ("create_date", ">=", fields.Datetime.now() - timedelta(days=1)),
+                ],
+                limit=1,
+            )
+        )
 
     @api.model
     def _sync_trackers_apart(self, rows):
@@ -1335,7 +1437,15 @@ class SmsGatewayMessage(models.Model):
                        AND (%(everything)s OR purpose = 'marketing')
                     """,
                     reason=reason,
-                    numbers=rows.mapped("number"),
+                    # The person's other numbers too, whoever they are texted as.
+                    numbers=[
+                        *rows.mapped("number"),
+                        *rows.filtered(
+                            lambda row: row.act == "opted_out"
+                        ).partner_id.sudo().mobile_ids.filtered("number_e164").mapped(
+                            "number_e164"
+                        ),
+                    ],
                     partners=rows.filtered(
                         lambda row: row.act == "opted_out"
                     ).partner_id.ids,
@@ -1495,6 +1605,20 @@ class SmsGatewayMessage(models.Model):
             ]
         )
         new.write({"to_sync": True})
+        self.env["sms.consent"]._record_asked(new)
+        queued = new.filtered(lambda message: message.state == "queued")
+        refused = new - queued
+        if refused:
+            return self._notify_user(
+                self.env._(
+                    "%(queued)s of %(all)s are queued once more. The others may not be "
+                    "sent: %(reason)s",
+                    queued=len(queued),
+                    all=len(new),
+                    reason=refused[0].failure_text,
+                ),
+                "warning",
+            )
         return self._notify_user(
             self.env._("The text is queued once more, as a new message.")
             if len(new) == 1
@@ -1667,7 +1791,9 @@ class SmsGatewayMessage(models.Model):
                 ("create_date", ">=", since),
             ]
         )
-        if answered >= const.ANSWERS_PER_H:
+        # A new refusal is confirmed also after many other answers.
+        limit = const.ANSWERS_PER_H * (2 if kind == "stop" else 1)
+        if answered >= limit:
             return self.browse()
         company = self.company_id or gateway.company_id or self.env.company
         # "STOP" is said in every language; other words tell which one it is.

@@ -55,10 +55,17 @@ class SmsSuppression(models.Model):
         return digest
 
     @api.model
-    def _lift(self, numbers):
-        """Forget that numbers were erased: their people have agreed to texts since.
+    def _lift(self, consents):
+        """Forget that numbers were erased whose people have agreed to texts since.
 
-        :param list numbers: E.164
+        :param consents: sms.consent, agreements
         """
+        if not consents:
+            return
         digest = self._get_digester()
-        self.sudo().search([("digest", "in", [digest(n) for n in numbers])]).unlink()
+        agreed_at = {digest(row.number): row.at for row in consents}
+        self.sudo().search([("digest", "in", list(agreed_at))]).filtered(
+            lambda row: (
+                agreed_at[row.sudo().digest] >= row.create_date.replace(microsecond=0)
+            )
+        ).unlink()

@@ -7,7 +7,9 @@ from datetime import timedelta
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
+from .. import const
 from ..tools.gateway_data import InboundMessage
 from .common import NUMBERS, SmsGatewayCase
 
@@ -78,7 +80,11 @@ class TestKeywords(ConsentCase):
 
     def test_stop_cancels_what_waits(self):
         """Nothing that was queued for the person leaves, on none of their numbers."""
-        queued = self.enqueue(3, partner_id=[self.partner.id, self.partner.id, False])
+        queued = self.enqueue(
+            3,
+            partner_id=[self.partner.id, self.partner.id, False],
+            number=[NUMBERS[0], NUMBERS[1], NUMBERS[5]],
+        )
         self.text_in("STOP", NUMBERS[1])
         self.assertEqual(queued.mapped("state"), ["canceled", "canceled", "queued"])
         self.assertEqual(queued[0].failure_type, "opted_out")
@@ -154,9 +160,9 @@ class TestKeywords(ConsentCase):
         for _n in range(9):
             self.text_in("HELP")
         self.assertEqual(len(self.answers()), 6)
-        for body in ("START", "STOP", "START", "STOP"):
+        for body in ("START", "STOP") * 10:
             self.text_in(body)
-        self.assertEqual(len(self.answers()), 6)
+        self.assertEqual(len(self.answers()), 12)
         self.assertEqual(self.consents._get_last(NUMBERS[0]).act, "opted_out")
 
     def test_nobody_is_answered_who_cannot_be_texted(self):
@@ -253,6 +259,168 @@ class TestKeywords(ConsentCase):
         message = self.enqueue()
         self.run_sender()
         self.assertEqual(self.text_in("ok").answers_id, message)
+
+
+class TestRefusalsHold(ConsentCase):
+    """A refusal is not undone by the way."""
+
+    def refused(self, number, **values):
+        """Return why the gate refuses a number now, or False."""
+        item = {"number": number, "purpose": "transactional", **values}
+        self.env.flush_all()
+        decision = self.env["sms.gateway.gate"]._check(self.gateway, [item])[0]
+        return decision and decision.failure_type
+
+    def test_other_numbers_of_the_person(self):
+        """A STOP holds on all numbers, whoever and whatever they are texted as."""
+        twin = self.env["res.partner"].create({"name": "Twin"})
+        twin.mobile_ids = [(0, 0, {"number": NUMBERS[1]})]
+        waiting = self.enqueue(1, number=NUMBERS[1])
+        self.text_in("STOP", NUMBERS[0])
+        self.assertEqual(waiting.state, "canceled")
+        for label, values in (
+            ("no contact", {}),
+            ("another contact", {"partner_id": twin.id}),
+            ("the person", {"partner_id": self.partner.id}),
+        ):
+            with self.row(label):
+                self.assertEqual(self.refused(NUMBERS[1], **values), "opted_out")
+        self.partner.unlink()
+        again = self.env["res.partner"].create({"name": "Again"})
+        again.mobile_ids = [(0, 0, {"number": NUMBERS[2]})]
+        self.assertEqual(self.refused(NUMBERS[2], partner_id=again.id), "opted_out")
+
+    def test_an_import_again(self):
+        """The same file once more neither repeats nor undoes anything."""
+        mobile = self.partner.mobile_ids[0]
+        told = {"consent": "opted_in", "consent_wording": "I agree"}
+        mobile.write(told)
+        mobile.write(told)
+        self.assertEqual(self.acts(), ["opted_in"])
+        self.text_in("STOP")
+        mobile.write(told)
+        self.assertEqual(self.acts(), ["opted_in", "opted_out"])
+        self.assertEqual(self.refused(NUMBERS[0]), "opted_out")
+        mobile.write({**told, "consent_at": "2020-01-01 12:00:00"})
+        self.assertEqual(self.refused(NUMBERS[0]), "opted_out")
+
+    def test_the_blacklist_is_apart(self):
+        """What the staff does to the list undoes nothing that the person said."""
+        blacklist = self.env["phone.blacklist"]
+        self.consents._record(NUMBERS[0], "opted_out", scope="marketing", method="form")
+        blacklist._add([NUMBERS[0]])
+        blacklist._remove([NUMBERS[0]])
+        self.assertEqual(self.refused(NUMBERS[0], purpose="marketing"), "opted_out")
+        self.assertFalse(self.refused(NUMBERS[0]))
+        self.text_in("STOP", NUMBERS[3])
+        self.consents._record(
+            NUMBERS[3], "opted_in", scope="marketing", method="form", wording="ok"
+        )
+        with self.assertRaises(UserError):
+            blacklist._remove([NUMBERS[3]])
+        blacklist._add([NUMBERS[4]])
+        for body in ("STOP", "START"):
+            self.text_in(body, NUMBERS[4])
+        self.assertTrue(self.refused(NUMBERS[4]))
+
+    def test_marketing_for_the_person(self):
+        """Who refused marketing gets none on another number either."""
+        self.consents._record(
+            NUMBERS[0],
+            "opted_out",
+            scope="marketing",
+            method="form",
+            partner_id=self.partner.id,
+        )
+        item = {"partner_id": self.partner.id}
+        self.assertEqual(
+            self.refused(NUMBERS[1], purpose="marketing", **item), "opted_out"
+        )
+        self.assertFalse(self.refused(NUMBERS[1], **item))
+
+    def test_an_old_agreement_lifts_no_erasure(self):
+        """What was true before the erasure, or is imported, does not undo it."""
+        self.env["sms.erase"].create(
+            {"number": NUMBERS[5], "reason": "x"}
+        ).action_erase()
+        for values in (
+            {"method": "form", "at": "2020-01-01 12:00:00"},
+            {"method": "import"},
+            {"method": "form", "scope": "marketing"},
+        ):
+            with self.row(str(values)):
+                self.consents._record(
+                    NUMBERS[5], "opted_in", wording="ok", **values
+                )
+                self.assertEqual(self.refused(NUMBERS[5]), "opted_out")
+
+    def test_erasing_one_number_frees_no_other(self):
+        """The person's other numbers stay refused when the one is erased."""
+        self.text_in("STOP", NUMBERS[0])
+        self.env["sms.erase"].create(
+            {"number": NUMBERS[0], "reason": "x"}
+        ).action_erase()
+        self.assertEqual(self.refused(NUMBERS[1]), "opted_out")
+
+    def test_the_unsubscribe_page(self):
+        """Who unsubscribes on Odoo's page refused: that is no block by the staff."""
+        public = self.env.ref("base.public_user")
+        self.env["phone.blacklist"].with_user(public).sudo().add(NUMBERS[0])
+        self.assertEqual(self.acts(), ["opted_out"])
+        self.assertEqual(
+            self.refused(NUMBERS[1], partner_id=self.partner.id), "opted_out"
+        )
+
+    def test_a_list_from_before(self):
+        """What the blacklist held before the hub came is in the ledger."""
+        self.env.cr.execute(
+            "INSERT INTO phone_blacklist (number, active) VALUES (%s, TRUE)",
+            [NUMBERS[7]],
+        )
+        self.consents._import_blacklist()
+        self.consents._import_blacklist()
+        self.assertEqual(self.acts(NUMBERS[7]), ["blacklisted"])
+        self.text_in("START", NUMBERS[7])
+        self.assertEqual(self.refused(NUMBERS[7]), "blacklisted")
+
+    def test_an_old_refusal_cancels_nothing(self):
+        """A refusal from before the agreement in force does not cancel what waits."""
+        self.consents._record(NUMBERS[0], "opted_in", method="form", wording="ok")
+        message = self.enqueue()
+        self.consents._record(
+            NUMBERS[0], "opted_out", method="import", at="2020-01-01 12:00:00"
+        )
+        self.assertEqual(message.state, "queued")
+
+    def test_what_is_held_is_let_go(self):
+        """A hold that was stored after the decision does not last for ever."""
+        message = self.enqueue(purpose="marketing")
+        self.force(message, hold="possible_opt_out", due_at=const.NEVER)
+        self.run_sender()
+        self.assertEqual(message.state, "sent")
+
+    def test_a_refusal_told_by_a_gateway_survives_trouble(self):
+        """An error with another outcome does not cost the refusal."""
+        dead, refused = self.enqueue(2, partner_id=self.partner.id)
+        self.force(dead, state="failed", failure_type="number_dead", to_sync=True)
+        self.force(refused, state="failed", failure_type="opted_out", to_sync=True)
+        self.patch(
+            type(self.env["sms.gateway.message"]),
+            "_mark_dead",
+            lambda model, rows: 1 / 0,
+        )
+        with mute_logger("odoo.addons.sms_gateway_hub.models.sms_gateway_message"):
+            self.env["sms.gateway.message"]._sync()
+        self.assertEqual(self.acts(NUMBERS[1]), ["opted_out"])
+
+    def test_a_question_sent_again_can_be_answered(self):
+        """YES answers a question that failed at first and was sent again."""
+        self.partner.action_sms_gateway_ask_consent()
+        question = self.messages_of([("exempt", "=", "question")])
+        self.force(question, state="failed")
+        question.action_send_again()
+        self.text_in("yes")
+        self.assertEqual(self.acts()[-1], "opted_in")
 
 
 class TestDoubleOptIn(ConsentCase):

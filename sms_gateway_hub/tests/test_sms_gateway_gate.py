@@ -376,6 +376,17 @@ class TestStepDown(SmsGatewayCase):
         self.fail(second.resend_ids)
         self.assertFalse(second.resend_ids.resend_ids)
 
+    def test_nobody_gets_it_twice_or_too_late(self):
+        """A number that has the text already is left out, one whose time is over too."""
+        first, second = self.enqueue(2, body="Same", partner_id=self.partner.id)
+        self.force(second, state="delivered")
+        self.fail(first)
+        self.assertEqual(first.resend_ids.number, NUMBERS[2])
+        late = self.enqueue(uuid="8" * 32, partner_id=self.partner.id)
+        self.force(late, expires_at=fields.Datetime.now() - timedelta(hours=1))
+        self.fail(late)
+        self.assertFalse(late.resend_ids)
+
     def test_only_certain_and_permanent_failures(self):
         """What may have arrived, or fails for another reason, is not tried elsewhere."""
         for state, failure_type in (

@@ -29,4 +29,8 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         # Also those that the others owned until now.
         (kept + moved)._claim_ownership()
         self.env.flush_all()
-        return super()._update_foreign_keys(src_partners, dst_partner)
+        res = super()._update_foreign_keys(src_partners, dst_partner)
+        # What the others refused, the one who is left has refused.
+        self.env.invalidate_all()
+        dst_partner.sudo().mobile_ids._update_blocked()
+        return res

@@ -93,6 +93,10 @@ class SmsErase(models.TransientModel):
         """
         messages = self.env["sms.gateway.message"].sudo()
         consents = self.env["sms.consent"].sudo()
+        # A refusal holds for the person: their other numbers keep it.
+        consents.search(
+            [("number", "=", number), ("act", "=", "opted_out")]
+        ).partner_id._sms_gateway_keep_refusals(but=[number])
         self.env.flush_all()
         # Nothing of it may leave any more.
         messages.search([("number", "=", number), ("state", "=", "queued")])._set_state(
