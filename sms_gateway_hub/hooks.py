@@ -19,7 +19,10 @@ def post_init_hook(env):
 
 
 def uninstall_hook(env):
-    """Give core's menu entry back, end the senders, leave contacts as they were."""
+    """Give core's menu entry back, end the senders, leave contacts as they were.
+
+    Who refused stays on Odoo's blacklist; the hashes of the erased lose their key.
+    """
     action = env.ref(
         "sms.res_partner_act_window_sms_composer_multi", raise_if_not_found=False
     )
@@ -29,4 +32,15 @@ def uninstall_hook(env):
     crons = gateways.cron_id
     gateways.cron_id = False
     crons.unlink()
+    # Nothing of ours keeps core from texting who refused on another number.
+    blocked = env["res.partner.mobile"].search(
+        [("blocked", "=", True), ("number_e164", "!=", False)]
+    )
+    read = env.user._phone_format
+    env["phone.blacklist"].with_context(sms_gateway_recorded=True)._add(
+        sorted(n for n in set(blocked.mapped("number_e164")) if read(number=n) == n)
+    )
+    env["ir.config_parameter"].search(
+        [("key", "=", "sms_gateway_hub.suppression_key")]
+    ).unlink()
     env["res.partner.mobile"]._give_phones_back()

@@ -185,7 +185,7 @@ def test_contact_with_three_numbers(odoo, database, page, shoot, numbers):
     page.reload()
     page.get_by_role("tab", name="Texting").click()
     expect(rows.nth(0)).to_contain_text("Does not exist")
-    expect(rows.nth(1)).to_contain_text("Opted out")
+    expect(rows.nth(1)).to_contain_text("Refused")
     shoot("8-dead-and-refused")
     page.get_by_role("tab", name="Consent").click()
     shoot("9-consent")

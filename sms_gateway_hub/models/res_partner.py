@@ -41,13 +41,14 @@ class ResPartner(models.Model):
     sms_gateway_id = fields.Many2one(
         "sms.gateway",
         "Own gateway",
-        domain="[('state', '!=', 'disabled'), '|', ('company_id', '=', False), "
-        "('company_id', '=?', company_id)]",
+        domain="[('state', '!=', 'disabled'), "
+        "('company_id', 'in', [False, company_id or current_company_id])]",
         index="btree_not_null",
         ondelete="set null",
         groups="sms_gateway_hub.group_user",
-        help="Texts to this contact go through this gateway. Empty: the gateway is "
-        "chosen by number and company.",
+        help="Texts to this contact go through this gateway; those of other companies "
+        "than the gateway's do not. Empty: the gateway is chosen by number and "
+        "company.",
     )
     sms_gateway_message_ids = fields.One2many(
         "sms.gateway.message",

@@ -490,6 +490,13 @@ class ResPartnerMobile(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         """Save numbers, at the end of the ranking where no rank is given."""
+        # Defaults that a client puts into the context are no way around.
+        protected = {f"default_{name}" for name in _PROTECTED}
+        if protected & self.env.context.keys():
+            context = self.env.context.items()
+            self = self.with_context(
+                {key: value for key, value in context if key not in protected}
+            )
         vals_list = [self._prepare_vals(vals) for vals in vals_list]
         self._prepare_sequences(vals_list)
         rows = [None] * len(vals_list)

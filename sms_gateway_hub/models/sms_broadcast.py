@@ -455,7 +455,7 @@ class SmsBroadcast(models.Model):
             }
             broadcast.check_samples = [
                 {**sample, "title": titles[sample["kind"]]}
-                for sample in result["samples"]
+                for sample in result.get("samples") or ()
             ]
 
     def _get_check_lines(self, result):
@@ -802,6 +802,13 @@ class SmsBroadcast(models.Model):
                     "started_at": False if later else now,
                     "pause_reason": False,
                     "stale": True,
+                    # The examples have been looked at: names, numbers and texts of
+                    # people are not kept any longer.
+                    "check_result": {
+                        name: value
+                        for name, value in (broadcast.check_result or {}).items()
+                        if name not in ("samples", "worst")
+                    },
                 }
             )
             broadcast.sudo().progress_id._reset()

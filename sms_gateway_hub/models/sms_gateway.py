@@ -416,9 +416,35 @@ class SmsGateway(models.Model):
     @api.constrains("fallback_gateway_id")
     def _check_fallback(self):
         for gateway in self:
-            if gateway.fallback_gateway_id == gateway:
+            fallback = gateway.fallback_gateway_id.sudo()
+            if fallback == gateway:
                 raise ValidationError(
                     self.env._("A gateway cannot be its own fallback.")
+                )
+            # One that is put into test later is simply not used.
+            if fallback.state == "test" and gateway.state != "test":
+                raise ValidationError(
+                    self.env._(
+                        "The fallback “%s” is in test mode: it would reach nobody. "
+                        "Enable it first, or choose another one.",
+                        fallback.name,
+                    )
+                )
+
+    @api.constrains("fallback_gateway_id", "company_id")
+    def _check_fallback_company(self):
+        for gateway in self | self.sudo().search(
+            [("fallback_gateway_id", "in", self.ids)]
+        ):
+            fallback = gateway.sudo().fallback_gateway_id
+            if fallback.company_id and fallback.company_id != gateway.company_id:
+                raise ValidationError(
+                    self.env._(
+                        "“%(fallback)s” cannot be the fallback of “%(gateway)s”: it "
+                        "must belong to the same company, or to all.",
+                        fallback=fallback.name,
+                        gateway=gateway.name,
+                    )
                 )
 
     @api.constrains("sender")
@@ -559,7 +585,8 @@ class SmsGateway(models.Model):
         """Return the gateway for one recipient.
 
         The contact's own gateway wins, also when it is out of service: then the text
-        fails and says so. Else an enabled one, the company's own before a shared one,
+        fails and says so. One of another company than the one that texts does not
+        count. Else an enabled one, the company's own before a shared one,
         and of those the longest prefix that the number begins with.
 
         :param company: res.company, one
@@ -567,7 +594,8 @@ class SmsGateway(models.Model):
         :param partner: res.partner, at most one
         :return: sms.gateway, at most one
         """
-        if partner and (own := partner.sudo().sms_gateway_id):
+        own = partner.sudo().sms_gateway_id if partner else self
+        if own and own.company_id in (company, company.browse()):
             return own
         return self._route_number(company, number)
 
@@ -599,7 +627,11 @@ class SmsGateway(models.Model):
         """
         partners = self.env["res.partner"].sudo().browse({*partner_ids} - {False, None})
         partners.fetch(["sms_gateway_id"])
-        own = {partner.id: partner.sms_gateway_id.id for partner in partners}
+        own = {
+            partner.id: partner.sms_gateway_id.id
+            for partner in partners
+            if partner.sms_gateway_id.company_id in (company, company.browse())
+        }
         in_service = self._in_service(company)
         if not any(gateway.prefixes for gateway in in_service):
             serves = in_service[:1].id
@@ -756,9 +788,29 @@ class SmsGateway(models.Model):
         for gateway in self.sudo():
             if (gateway.id, at) not in asked:
                 asked.add((gateway.id, at))
-                gateway.cron_id._trigger(at)
+                if not at or not gateway._is_woken_before(now, at):
+                    gateway.cron_id._trigger(at)
                 if gateway.paused_until and gateway.fallback_gateway_id:
                     gateway.fallback_gateway_id._trigger_sender(at)
+
+    def _is_woken_before(self, now, at):
+        """Say whether the sender wakes by then anyway: it plans what follows itself.
+
+        What should have woken it by now is left out: it may be why it runs.
+        """
+        self.ensure_one()
+        return bool(
+            self.env["ir.cron.trigger"]
+            .sudo()
+            .search_count(
+                [
+                    ("cron_id", "=", self.sudo().cron_id.id),
+                    ("call_at", ">", now),
+                    ("call_at", "<=", at),
+                ],
+                limit=1,
+            )
+        )
 
     def _is_neutralized(self):
         return bool(

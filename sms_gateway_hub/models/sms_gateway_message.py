@@ -101,6 +101,14 @@ class SmsGatewayMessage(models.Model):
         help="Somebody chose the gateway, for this text or for the contact: no "
         "fallback sends it.",
     )
+    relieved_gateway_id = fields.Many2one(
+        "sms.gateway",
+        "Taken over from",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        help="The paused gateway that it waited at, when a fallback took it over.",
+    )
     external_ref = fields.Char(
         "Gateway ID",
         readonly=True,
@@ -437,33 +445,36 @@ class SmsGatewayMessage(models.Model):
                 raise UserError(
                     self.env._("Only queued messages can be changed: this one left.")
                 )
-            vals = self._check_plan(vals)
-            res = super().write(vals)
-            for message in self.sudo():
-                message.gateway_id._trigger_sender(message.due_at)
+            vals, due = self._check_plan(vals)
+            # What a decision of somebody is needed for goes on to wait.
+            held = self.filtered(
+                lambda message: message.hold in ("possible_opt_out", "broadcast_paused")
+            )
+            res = super(SmsGatewayMessage, held).write(vals)
+            super(SmsGatewayMessage, self - held).write({**vals, **due})
+            self._trigger_senders(
+                (message.gateway_id, message.due_at) for message in self.sudo()
+            )
             return res
         return super().write(vals)
 
     def _check_plan(self, vals):
-        """Validate a changed plan and derive the due time of it."""
+        """Validate a changed plan and derive the due time of it.
+
+        :return: tuple of the values and of what follows for texts that nobody has to
+            decide on
+        """
         now = fields.Datetime.now()
         to_datetime = fields.Datetime.to_datetime
-        vals = dict(vals)
+        vals, due = dict(vals), {}
         if "scheduled_at" in vals:
             at = to_datetime(vals["scheduled_at"])
             if at and at < now:
                 raise UserError(
                     self.env._("“Send not before” must be in the future, or empty.")
                 )
-            # Quiet hours are asked for again when it is taken up; what a decision of
-            # somebody is needed for goes on to wait.
-            decided = self.filtered(
-                lambda message: (
-                    message.hold not in ("possible_opt_out", "broadcast_paused")
-                )
-            )
-            if decided == self:
-                vals.update(due_at=at or now, hold=False)
+            # Quiet hours are asked for again when it is taken up.
+            due = {"due_at": at or now, "hold": False}
         if "expires_at" in vals:
             until = to_datetime(vals["expires_at"])
             if until and until <= now:
@@ -477,7 +488,7 @@ class SmsGatewayMessage(models.Model):
                 raise UserError(
                     self.env._("“Send not after” must be later than “Send not before”.")
                 )
-        return vals
+        return vals, due
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
@@ -767,7 +778,8 @@ class SmsGatewayMessage(models.Model):
         transaction holds are skipped.
 
         What waits at paused gateways that name this one as fallback is taken as well,
-        and becomes this gateway's.
+        and becomes this gateway's: numbers that it serves alone, and by a gateway in
+        test only what would have been tested.
 
         :param gateway: sms.gateway, one
         :param int limit: messages at most
@@ -783,6 +795,8 @@ class SmsGatewayMessage(models.Model):
                         OR fallback_gateway_id = %(gateway)s
                        AND paused_until > now() AT TIME ZONE 'UTC'
                        AND state != 'disabled' AND active
+                       AND (state = 'test' OR %(state)s != 'test')
+                       AND (%(company)s IS NULL OR company_id = %(company)s)
                 ), due AS (
                     SELECT waiting.id
                       FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
@@ -793,7 +807,8 @@ class SmsGatewayMessage(models.Model):
                             WHERE gateway_id = source.gateway_id
                               AND (gateway_id = %(gateway)s
                                    OR gateway_fixed IS NOT TRUE
-                                      AND segments <= %(max_segments)s)
+                                      AND segments <= %(max_segments)s
+                                      AND number LIKE ANY(%(numbers)s))
                               AND state = 'queued'
                               AND priority = level.priority
                               AND due_at <= now() AT TIME ZONE 'UTC'
@@ -811,6 +826,11 @@ class SmsGatewayMessage(models.Model):
                        hold = NULL,
                        sender = CASE WHEN message.gateway_id = %(gateway)s
                                      THEN message.sender ELSE %(sender)s END,
+                       relieved_gateway_id =
+                           CASE WHEN message.gateway_id = %(gateway)s
+                                THEN message.relieved_gateway_id
+                                ELSE coalesce(message.relieved_gateway_id,
+                                              message.gateway_id) END,
                        gateway_id = %(gateway)s,
                        state_at = now() AT TIME ZONE 'UTC',
                        lease_until = now() AT TIME ZONE 'UTC'
@@ -826,10 +846,17 @@ class SmsGatewayMessage(models.Model):
                        message.attempts, message.attempt_ref, message.company_id,
                        message.partner_id, message.purpose, message.kind,
                        message.urgent, message.exempt, message.broadcast_id,
+                       message.relieved_gateway_id,
                        greatest(message.create_date, message.scheduled_at) AS since
                 """,
                 gateway=gateway.id,
                 max_segments=gateway.max_segments,
+                state=gateway.state,
+                company=gateway.company_id.id or None,
+                numbers=[
+                    f"{prefix}%"
+                    for prefix in gateway._split_prefixes(gateway.prefixes) or [""]
+                ],
                 sender=gateway.sender or None,
                 limit=limit,
                 lease=const.LEASE_S,
@@ -855,6 +882,44 @@ class SmsGatewayMessage(models.Model):
                 attempt_ref,
             ),
             log_exceptions=False,
+        )
+
+    @api.model
+    def _give_back(self, rows):
+        """Put what a fallback took over and may not send back to its own gateway.
+
+        It waits there until the pause ends, so that it is not taken over at once again.
+
+        :param list rows: as ``_claim`` returns them, of one claim
+        """
+        if not rows:
+            return
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message AS message
+                   SET state = 'queued',
+                       gateway_id = gateway.id,
+                       relieved_gateway_id = NULL,
+                       sender = nullif(gateway.sender, ''),
+                       due_at = greatest(message.due_at, gateway.paused_until),
+                       lease_until = NULL,
+                       attempts = message.attempts - 1
+                  FROM sms_gateway AS gateway
+                 WHERE gateway.id = message.relieved_gateway_id
+                   AND message.id = ANY(%s) AND message.attempt_ref = ANY(%s)
+                   AND message.state = 'sending'
+             RETURNING gateway.id, message.due_at
+                """,
+                [row["id"] for row in rows],
+                list({row["attempt_ref"] for row in rows}),
+            ),
+            log_exceptions=False,
+        )
+        gateways = self.env["sms.gateway"]
+        self._trigger_senders(
+            (gateways.browse(gateway_id), due_at)
+            for gateway_id, due_at in self.env.cr.fetchall()
         )
 
     @api.model

@@ -183,6 +183,61 @@ class TestNumbers(MobileCase):
                             {"partner_id": partner.id, "number": M2, name: value}
                         )
 
+    def test_defaults_of_clients_are_no_way_around(self):
+        """What the hub finds out itself does not come from the context either."""
+        plain = {
+            "is_owner": True,
+            "blocked": False,
+            "dead_at": False,
+            "dead_reason": False,
+            "number_e164": M1,
+            "line_type": "mobile",
+            "company_id": self.env["res.company"],
+        }
+        for name, value in (
+            ("is_owner", True),
+            ("blocked", True),
+            ("dead_at", fields.Datetime.now()),
+            ("dead_reason", "gone"),
+            ("number_e164", M2),
+            ("line_type", "voip"),
+            ("company_id", self.other_company.id),
+        ):
+            context = {f"default_{name}": value}
+            for label, make in (
+                (
+                    "number",
+                    lambda env: env["res.partner.mobile"].create(
+                        {"partner_id": self.contact("Ada").id, "number": M1}
+                    ),
+                ),
+                (
+                    "contact",
+                    lambda env: (
+                        env["res.partner"]
+                        .create({"name": "Ada", "mobile": M1})
+                        .mobile_ids
+                    ),
+                ),
+            ):
+                with self.row(f"{name}, {label}"):
+                    texter = self.env(user=self.texter)
+                    if name == "company_id" and label == "contact":
+                        # Of the contact itself it is meant.
+                        continue
+                    mobile = make(texter(context={**texter.context, **context}))
+                    self.reload(mobile)
+                    self.assertFields(mobile.sudo(), plain)
+        with self.row("owned by somebody"):
+            self.contact("Owner", M1)
+            second = self.contact("Second")
+            mobile = (
+                self.mobiles.with_user(self.texter)
+                .with_context(default_is_owner=True)
+                .create({"partner_id": second.id, "number": M1})
+            )
+            self.assertFalse(mobile.is_owner)
+
     def test_copy(self):
         """A copied contact does not get the numbers of the other."""
         self.assertFalse(self.contact("Ada", M1).copy().mobile_ids)

@@ -6,18 +6,22 @@ What needs real processes, kills and races is in the drills at the top level.
 """
 
 import re
+import select
 import time
 from datetime import timedelta
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 from uuid import uuid4
 
-from odoo import fields
+from psycopg2 import OperationalError
+
+from odoo import fields, sql_db
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import const
-from ..tools import sender_run, transport
+from ..tools import refusals, sender_run, transport
 from ..tools.gateway_data import SendRequest
+from ..tools.refusals import RefusalListener
 from .common import NUMBERS, SmsGatewayCase
 from .gateway_cases import HTML, READ_TIMEOUT_S
 from .http_common import Reply, ScriptedServer
@@ -271,6 +275,37 @@ class TestSenderFaults(SenderCase):
                 self.assertEqual(self.states(messages), {"queued": 2})
                 self.assertFalse(self.server.requests)
 
+    def test_what_waits_for_a_decision_wakes_nobody(self):
+        """No run is planned for texts that are due when somebody decides."""
+        message = self.enqueue_many(1)
+        self.force(message, hold="possible_opt_out", due_at=const.NEVER)
+        partner = self.partner.id
+        self.env["sms.consent"]._record(
+            message.number, "possible_opt_out", method="keyword", partner_id=partner
+        )
+        triggers = self.env["ir.cron.trigger"].sudo()
+        domain = [("cron_id", "=", self.gateway.sudo().cron_id.id)]
+        triggers.search(domain).unlink()
+        self.run_sender()
+        self.assertEqual(self.states(message), {"queued": 1})
+        self.assertFalse(triggers.search_count(domain))
+
+    def test_woken_while_it_rests(self):
+        """A wake-up that comes too early plans the one at the end of the rest."""
+        self.enqueue_many(1)
+        triggers = self.env["ir.cron.trigger"].sudo()
+        domain = [("cron_id", "=", self.gateway.sudo().cron_id.id)]
+        until = fields.Datetime.now() + timedelta(seconds=45)
+        for name in ("paused_until", "throttled_until"):
+            with self.row(name):
+                self.gateway[name] = until
+                triggers.search(domain).unlink()
+                self.env.cr.precommit.data.clear()
+                for _run in range(2):
+                    self.run_sender()
+                    self.env.cr.precommit.data.clear()
+                self.assertEqual(triggers.search(domain).mapped("call_at"), [until])
+
     def test_gone(self):
         """The job of a gateway that was deleted meanwhile ends quietly."""
         with self.own_cursors():
@@ -479,7 +514,8 @@ class TestSenderPace(SenderCase):
         """Core's trackers and notifications add what the ORM needs for 500 records.
 
         It writes in pieces of 100 rows; nothing of it is per message. Two are the
-        savepoint that keeps one poisoned row from stopping the others.
+        savepoint that keeps one poisoned row from stopping the others, one is the gate;
+        where a second ends between two batches there is a write more.
         """
 
         def track(messages):
@@ -506,7 +542,7 @@ class TestSenderPace(SenderCase):
                 message.write({"sms_uuid": uuid, "mail_message_id": mail_message.id})
             self.env.flush_all()
 
-        self.assertCheap(track, limit=19)
+        self.assertCheap(track, limit=20)
 
     def test_a_slow_gateway_is_not_overclaimed(self):
         """A claim takes no more than leaves soon, so that a reply can overtake."""
@@ -532,3 +568,118 @@ class TestSenderPace(SenderCase):
             for message in request.json["messages"]
         }
         self.assertEqual(sent, {(m.uuid, m.number, m.body) for m in messages})
+
+
+@tagged("post_install", "-at_install")
+class TestRefusalListener(SenderCase):
+    """Word of refusals, whose connection may die at any time."""
+
+    def listen(self):
+        listener = RefusalListener(self.env.cr.dbname)
+        self.addCleanup(listener.close)
+        return listener
+
+    def kill(self, listener):
+        """End the listener's connection, as a restart of the server does."""
+        pid = listener._connection.info.backend_pid
+        self.env.cr.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    def assertBreaksOff(self, listener):
+        """Wait until it notices, which counts as word."""
+        connection, end = listener._connection, time.monotonic() + 10
+        while not listener.heard():
+            self.assertLess(time.monotonic(), end, "it does not notice")
+            select.select([connection], [], [], 0.1)
+
+    def tell(self):
+        with sql_db.db_connect(self.env.cr.dbname).cursor() as cr:
+            refusals.tell(cr)
+
+    def hears(self, listener):
+        """Wait for word, which takes a moment."""
+        select.select([listener._connection], [], [], 10)
+        return listener.heard()
+
+    def test_hears(self):
+        """What is committed is heard once."""
+        listener = self.listen()
+        self.assertFalse(listener.heard())
+        self.tell()
+        self.assertTrue(self.hears(listener))
+        self.assertFalse(listener.heard())
+
+    def test_killed_connection_is_replaced(self):
+        """What may have been missed counts as heard; then it hears again."""
+        listener = self.listen()
+        self.kill(listener)
+        self.assertBreaksOff(listener)
+        self.assertFalse(listener.deaf)
+        self.assertFalse(listener.heard())
+        self.tell()
+        self.assertTrue(self.hears(listener))
+
+    def test_without_a_connection(self):
+        """It is deaf, says so, raises nothing, and hears again when it can."""
+        listener = self.listen()
+        self.kill(listener)
+        with patch.object(sql_db, "db_connect", side_effect=OperationalError):
+            self.assertBreaksOff(listener)
+            self.assertTrue(listener.deaf)
+            self.assertFalse(listener.heard())
+            listener._retry_at = 0.0
+            self.assertFalse(listener.heard())
+            self.assertTrue(RefusalListener(self.env.cr.dbname).deaf)
+        listener._retry_at = 0.0
+        self.assertTrue(listener.heard(), "it may have missed something")
+        self.assertFalse(listener.deaf)
+
+    def test_close_never_raises(self):
+        """Neither after its connection died nor twice."""
+        listener = self.listen()
+        self.kill(listener)
+        listener.close()
+        listener.close()
+        self.assertTrue(listener.deaf)
+
+    def test_run_goes_on_without_it(self):
+        """A run sends although nobody tells it of refusals."""
+        messages = self.enqueue_many(3)
+        self.server.script(*[ACCEPTED] * 3)
+        with patch.object(refusals.sql_db, "db_connect", side_effect=OperationalError):
+            self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 3})
+
+    def test_the_deaf_ask_again(self):
+        """Without word, what waited is asked for again also without a rate."""
+        for deaf, rate, asked in (
+            (False, 0.0, False),
+            (True, 0.0, True),
+            (False, 5.0, True),
+        ):
+            with self.row(f"{deaf} {rate}"):
+                run = sender_run.SenderRun(self.env, self.gateway.id)
+                run.transport = Mock(parallel=1, pending=0)
+                run.refusals = Mock(deaf=deaf)
+                run.rate = rate
+                request = Mock(messages=())
+                run.waiting = [(0.0, 1, request, time.monotonic() - 1)]
+
+                def ask_again(run=run):
+                    run.waiting = []
+
+                with patch.object(run, "_ask_again", side_effect=ask_again) as ask:
+                    run._submit_due()
+                self.assertEqual(ask.called, asked)
+                self.assertEqual(run.transport.submit.called, not asked)
+
+    def test_nothing_leaks(self):
+        """The listener is closed also when there is no transport."""
+        adapter = type(self.env["sms.gateway.adapter.testing"])
+        self.enqueue_many(1)
+        with (
+            patch.object(adapter, "_get_transport", side_effect=ZeroDivisionError),
+            patch.object(sender_run, "RefusalListener") as listener,
+            self.assertRaises(ZeroDivisionError),
+        ):
+            self.run_sender()
+        listener.return_value.close.assert_called_once()

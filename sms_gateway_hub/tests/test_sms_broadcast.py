@@ -705,6 +705,36 @@ class TestSmsBroadcastCheck(BroadcastCase):
         )
         self.assertEqual(rows[0].action_open_record()["res_id"], self.people[0].id)
 
+    def test_examples_are_not_kept(self):
+        """Once it is started, no names, numbers and texts of people stay with it."""
+        self.people[1].name = "Long " * 60
+        for later in (False, True):
+            with self.row(later):
+                broadcast = self.make(
+                    body="Hello {{ object.name }}",
+                    scheduled_at=later and fields.Datetime.now() + timedelta(days=1),
+                )
+                broadcast.action_check()
+                self.assertTrue(broadcast.check_samples)
+                self.assertTrue(broadcast.check_result["worst"])
+                broadcast.action_start()
+                self.assertEqual(broadcast.check_result["accepted"], 3)
+                self.assertFalse({"samples", "worst"} & broadcast.check_result.keys())
+                self.assertFalse(broadcast.check_samples)
+                self.assertTrue(broadcast.check_lines)
+
+    def test_an_erased_person_is_no_example(self):
+        """A checked broadcast forgets its examples with a person that it shows."""
+        broadcast = self.make(body="Hello {{ object.name }}")
+        broadcast.action_check()
+        other = self.make(record_ids=[self.partner.id], res_model="res.partner")
+        other.action_check()
+        self.env["sms.erase"]._erase(self.people[0].phone_sanitized)
+        self.assertFalse(broadcast.check_samples)
+        self.assertNotIn("Person", str(broadcast.check_result))
+        self.assertNotIn("+1202555", str(broadcast.check_result))
+        self.assertTrue(other.check_samples, "it shows somebody else")
+
     def test_three_examples(self):
         """Three different people are shown where there are three."""
         broadcast = self.make()

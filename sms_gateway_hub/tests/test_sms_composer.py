@@ -564,6 +564,46 @@ class TestComposerNumbers(FormCase):
         composer = self.compose(self.partner, "comment")
         self.assertIn("Own choice", composer.sms_gateway_refusal)
 
+    def test_many_by_other_ways_are_a_mass_text(self):
+        """Several numbers, or several records in comment mode, are one as well."""
+        composers = self.env["sms.composer"].with_user(self.user)
+        both = self.partner + self.second
+        for label, values, kind, purpose in (
+            (
+                "one number",
+                {"composition_mode": "numbers", "numbers": NUMBERS[7]},
+                "single",
+                "transactional",
+            ),
+            (
+                "two numbers",
+                {
+                    "composition_mode": "numbers",
+                    "numbers": f"{NUMBERS[7]}, {NUMBERS[8]}",
+                },
+                "broadcast",
+                "marketing",
+            ),
+            (
+                "two records",
+                {
+                    "composition_mode": "comment",
+                    "res_model": "res.partner",
+                    "res_ids": repr(both.ids),
+                },
+                "broadcast",
+                "marketing",
+            ),
+        ):
+            with self.row(label):
+                composers.create(
+                    {"body": "Hi", "sms_gateway_purpose": "transactional", **values}
+                ).action_send_sms()
+                messages = self.messages_of()
+                self.assertTrue(messages)
+                self.assertEqual(set(messages.mapped("kind")), {kind})
+                self.assertEqual(set(messages.mapped("purpose")), {purpose})
+
     def test_a_mass_text_of_a_user_is_marketing(self):
         """Only managers may say that a text to many is something else."""
         manager = self.new_user(

@@ -188,7 +188,8 @@ class TestFlows(FlowCase):
         composer.action_send_sms()
         messages = self.sent()
         self.assertEqual(set(messages.mapped("number")), set(NUMBERS[:2]))
-        self.assertEqual(set(messages.mapped("kind")), {"single"})
+        self.assertEqual(set(messages.mapped("kind")), {"broadcast"})
+        self.assertEqual(set(messages.mapped("purpose")), {"marketing"})
         self.assertEqual(messages.author_id, self.user)
 
     def test_composer_several_comments(self):

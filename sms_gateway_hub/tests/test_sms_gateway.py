@@ -1,6 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import runpy
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -9,13 +10,13 @@ from psycopg2 import errors
 from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tools import file_path, mute_logger
 
-from .. import const
+from .. import const, hooks
 from ..exceptions import GatewayNotReached, GatewayThrottled
 from ..tools import transaction
 from ..tools.gateway_data import DeliveryReport
-from .common import SmsGatewayCase
+from .common import NUMBERS, SmsGatewayCase
 
 
 @tagged("post_install", "-at_install")
@@ -90,6 +91,29 @@ class TestGateway(SmsGatewayCase):
                 self.env.cr.precommit.data.clear()
                 self.gateway.write(values)
                 self.assertTrue(triggers.search_count(domain))
+
+    def test_one_future_trigger(self):
+        """A sender that wakes earlier anyway is not woken again for later."""
+        now = fields.Datetime.now()
+        triggers = self.env["ir.cron.trigger"].sudo()
+        domain = [("cron_id", "=", self.gateway.cron_id.id)]
+        for before, at, added in (
+            (None, 60, 1),
+            (30, 60, 0),
+            (60, 60, 0),
+            (90, 60, 1),
+            # Why it runs now may be what is past.
+            (-1, 60, 1),
+            (30, 0, 1),
+        ):
+            with self.row(f"{before} {at}"):
+                triggers.search(domain).unlink()
+                if before is not None:
+                    self.gateway.cron_id._trigger(now + timedelta(seconds=before))
+                count = triggers.search_count(domain)
+                self.env.cr.precommit.data.clear()
+                self.gateway._trigger_sender(now + timedelta(seconds=at))
+                self.assertEqual(triggers.search_count(domain), count + added)
 
     def test_health(self):
         """The card says off, paused, slowed down or in service."""
@@ -308,6 +332,43 @@ class TestOwnTransaction(SmsGatewayCase):
             self.tries(*[errors.SerializationFailure()] * 100)
         with self.assertRaises(ZeroDivisionError):
             self.tries(ZeroDivisionError())
+
+
+@tagged("post_install", "-at_install")
+class TestHooks(SmsGatewayCase):
+    """What updates and uninstallation do to what is there."""
+
+    def test_uninstallation_keeps_refusals(self):
+        """Core's blacklist gets the other numbers of who refused; no key is left."""
+        mobiles = self.env["res.partner.mobile"].create(
+            [
+                {"partner_id": self.partner.id, "number": number}
+                for number in NUMBERS[1:3]
+            ]
+        )
+        self.force(mobiles[0], blocked=True)
+        key = [("key", "=", "sms_gateway_hub.suppression_key")]
+        self.assertTrue(self.env["ir.config_parameter"].search(key))
+        hooks.uninstall_hook(self.env)
+        self.env.invalidate_all()
+        listed = self.env["phone.blacklist"].search([("number", "in", NUMBERS)])
+        self.assertEqual(listed.mapped("number"), [NUMBERS[1]])
+        self.assertFalse(self.env["ir.config_parameter"].search(key))
+
+    def test_update_gives_a_purpose(self):
+        """What waits without a purpose gets that of its kind; nothing else does."""
+        kinds = list(const.PURPOSE_OF_KIND)
+        messages = self.enqueue(len(kinds), kind=kinds)
+        left = self.enqueue(uuid="f" * 32)
+        self.force(messages + left, purpose=None)
+        self.force(left, state="sent")
+        path = file_path("sms_gateway_hub/migrations/19.0.1.1.0/post-migration.py")
+        runpy.run_path(path)["migrate"](self.env.cr, "19.0.1.0.0")
+        self.env.invalidate_all()
+        self.assertEqual(
+            messages.mapped("purpose"), list(const.PURPOSE_OF_KIND.values())
+        )
+        self.assertFalse(left.purpose)
 
 
 @tagged("post_install", "-at_install")

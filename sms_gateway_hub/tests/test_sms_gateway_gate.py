@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
 from ..tools.gateway_data import InboundMessage
@@ -324,6 +324,138 @@ class TestRouting(SmsGatewayCase):
         self.gateway._resumed()
         self.run_sender()
         self.assertEqual(messages[1].state, "sent")
+
+    def test_what_the_fallback_alone_refuses_goes_back(self):
+        """It waits at its own gateway until the pause ends, and leaves there."""
+        fallback = self.make_gateway(
+            name="Fallback", sender="Second", consent_policy="opt_in"
+        )
+        self.gateway.write({"fallback_gateway_id": fallback.id, "sender": "First"})
+        agreed, other = self.enqueue(2)
+        self.env["sms.consent"]._record(
+            agreed.number, "opted_in", method="form", wording="ok"
+        )
+        self.gateway._pause("No credit", 600)
+        self.run_sender(fallback)
+        self.assertFields(
+            agreed,
+            {
+                "state": "sent",
+                "gateway_id": fallback,
+                "relieved_gateway_id": self.gateway,
+            },
+        )
+        kept = {
+            "state": "queued",
+            "gateway_id": self.gateway,
+            "relieved_gateway_id": self.env["sms.gateway"],
+            "sender": "First",
+            "attempts": 0,
+            "failure_type": False,
+            "due_at": self.gateway.paused_until,
+        }
+        self.assertFields(other, kept)
+        self.run_sender(fallback)
+        self.assertFields(other, kept)
+        self.gateway.action_resume()
+        self.run_sender()
+        self.assertFields(other, {"state": "sent", "gateway_id": self.gateway})
+
+    def test_what_was_taken_over_goes_back_later_too(self):
+        """Claimed once and released, it is still not cancelled by the fallback."""
+        fallback = self.make_gateway(name="Fallback")
+        self.gateway.fallback_gateway_id = fallback
+        message = self.enqueue()
+        self.gateway._pause("No credit", 600)
+        self.make_due()
+        messages = self.env["sms.gateway.message"]
+        (row,) = messages._claim(fallback, 10)
+        messages._release([row["id"]], row["attempt_ref"])
+        fallback.consent_policy = "opt_in"
+        self.run_sender(fallback)
+        message.invalidate_recordset()
+        self.assertFields(message, {"state": "queued", "gateway_id": self.gateway})
+
+    def test_which_texts_a_fallback_takes(self):
+        """Only numbers that it serves; one in test nothing that is meant for people."""
+        for label, values, first, taken in (
+            ("all numbers", {}, {}, True),
+            ("its prefix", {"prefixes": "+49, +1202"}, {}, True),
+            ("another prefix", {"prefixes": "+49"}, {}, False),
+            ("in test", {"state": "test"}, {}, False),
+            ("both in test", {"state": "test"}, {"state": "test"}, True),
+        ):
+            with self.row(label):
+                fallback = self.make_gateway(name="Fallback")
+                self.gateway.fallback_gateway_id = fallback
+                message = self.enqueue()
+                self.gateway.write(first)
+                fallback.write(values)
+                self.gateway._pause("No credit", 600)
+                self.run_sender(fallback)
+                message.invalidate_recordset()
+                self.assertEqual(message.state, "sent" if taken else "queued")
+                self.assertEqual(
+                    message.gateway_id, fallback if taken else self.gateway
+                )
+
+    def test_who_may_be_a_fallback(self):
+        """Not itself, not another company's, not one in test; whoever changes it."""
+        company = self.env.company
+        other = self.env["res.company"].create({"name": "Other"})
+        self.gateway.company_id = company
+        for label, values, refused in (
+            ("shared", {}, None),
+            ("the same company", {"company_id": company.id}, None),
+            ("another company", {"company_id": other.id}, "same company"),
+            ("in test", {"state": "test"}, "test mode"),
+            ("off", {"state": "disabled"}, None),
+        ):
+            with self.row(label):
+                fallback = self.make_gateway(name="Fallback", **values)
+                if not refused:
+                    self.gateway.fallback_gateway_id = fallback
+                    continue
+                with self.assertRaisesRegex(ValidationError, refused):
+                    self.gateway.fallback_gateway_id = fallback
+        with self.row("itself"), self.assertRaisesRegex(ValidationError, "its own"):
+            self.gateway.fallback_gateway_id = self.gateway
+        with self.row("moved"):
+            fallback = self.make_gateway(name="Fallback")
+            self.gateway.fallback_gateway_id = fallback
+            with self.assertRaisesRegex(ValidationError, "same company"):
+                fallback.company_id = other
+        with self.row("the first one moved"):
+            fallback = self.make_gateway(name="Fallback", company_id=company.id)
+            self.gateway.fallback_gateway_id = fallback
+            with self.assertRaisesRegex(ValidationError, "same company"):
+                self.gateway.company_id = other
+
+    def test_own_gateway_of_another_company_does_not_count(self):
+        """A contact's own gateway texts for its company alone."""
+        company = self.env.company
+        other = self.env["res.company"].create({"name": "Other"})
+        gateways = self.env["sms.gateway"]
+        for label, owner, counts in (
+            ("shared", False, True),
+            ("of the company that texts", company, True),
+            ("of another company", other, False),
+        ):
+            for prefixes in (False, "+1"):
+                with self.row(f"{label}, {prefixes}"):
+                    self.gateway.prefixes = prefixes
+                    own = self.make_gateway(
+                        name="Own", sequence=99, company_id=owner and owner.id
+                    )
+                    self.partner.sms_gateway_id = own
+                    expected = own if counts else self.gateway
+                    self.assertEqual(
+                        gateways._route(company, NUMBERS[0], self.partner), expected
+                    )
+                    self.assertEqual(
+                        gateways._route_many(company, [NUMBERS[0]], self.partner.ids),
+                        expected.ids,
+                    )
 
 
 @tagged("post_install", "-at_install")

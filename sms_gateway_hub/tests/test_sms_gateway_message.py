@@ -494,6 +494,27 @@ class TestPlan(SmsGatewayCase):
                 self.own.write(values)
                 self.assertFields(self.message, expected)
 
+    def test_held_and_others_at_once(self):
+        """Of a mixed selection, only what waits for a decision goes on to wait."""
+        free, night, doubt, paused = all_four = self.enqueue(
+            4, uuid=list(UUIDS[1:5]), author_id=self.user.id
+        )
+        self.force(night, hold="quiet_hours", due_at=ahead(hours=9))
+        self.force(doubt, hold="possible_opt_out", due_at=const.NEVER)
+        self.force(paused, hold="broadcast_paused", due_at=const.NEVER)
+        at = ahead(hours=1)
+        all_four.with_user(self.user).write({"scheduled_at": at, "priority": "1"})
+        for message, hold, due_at in (
+            (free, False, at),
+            (night, False, at),
+            (doubt, "possible_opt_out", const.NEVER),
+            (paused, "broadcast_paused", const.NEVER),
+        ):
+            self.assertFields(
+                message,
+                {"scheduled_at": at, "priority": "1", "hold": hold, "due_at": due_at},
+            )
+
     def test_schedule_taken_back(self):
         """Without its schedule a text is due at once."""
         self.own.scheduled_at = ahead(hours=1)

@@ -6,6 +6,7 @@ import heapq
 import logging
 import random
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from psycopg2 import DataError
@@ -26,6 +27,9 @@ from .transaction import in_new_transaction
 from .transport import NotSent, redact
 
 _logger = logging.getLogger(__name__)
+
+# What one gateway refuses and another may send.
+_OWN_REFUSALS = frozenset({"no_consent", "test_mode", "expired"})
 
 
 def backoff_s(attempts, *, base_s=const.BACKOFF_BASE_S, cap_s=const.BACKOFF_CAP_S):
@@ -91,14 +95,13 @@ class SenderRun:
             self.gateway = self.env(cr=cr)["sms.gateway"].browse(self.gateway_id)
             self.adapter = self.gateway._get_adapter()
             self.secrets = self.adapter._get_redacted_values(self.gateway)
-            self.transport = self.adapter._get_transport(self.gateway)
-            self.refusals = RefusalListener(cr.dbname)
-            try:
+            with ExitStack() as stack:
+                self.refusals = RefusalListener(cr.dbname)
+                stack.callback(self.refusals.close)
+                self.transport = self.adapter._get_transport(self.gateway)
+                stack.callback(self._record)
+                stack.callback(self.transport.close)
                 self._loop(cr)
-            finally:
-                self.transport.close()
-                self._record()
-                self.refusals.close()
         in_new_transaction(self.env, self._finish)
         if self.totals:
             _logger.info("SMS gateway %s: %s", self.gateway_id, self.totals)
@@ -116,7 +119,14 @@ class SenderRun:
         messages._recover(gateway)
         while messages._sync() == const.SYNC_MAX:
             pass
-        return self._may_send(gateway)
+        if self._may_send(gateway):
+            return True
+        # It rests, and this wake-up may have stood for the one at the end of it.
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rests = [at for at in (gateway.paused_until, gateway.throttled_until) if at]
+        if rests and max(rests) > now:
+            gateway._trigger_sender(max(rests))
+        return False
 
     def _may_send(self, gateway):
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -148,7 +158,11 @@ class SenderRun:
         rows = messages._claim(gateway, limit)
         self.exhausted = len(rows) < limit
         passed = []
-        for row, decision in self._ask_gate(env, gateway, rows):
+        decided = self._ask_gate(env, gateway, rows)
+        given_back = self._give_back(env, decided)
+        for row, decision in decided:
+            if row["uuid"] in given_back:
+                continue
             if decision:
                 self.refused.append((row, decision))
             else:
@@ -176,6 +190,22 @@ class SenderRun:
         return list(
             zip(rows, env["sms.gateway.gate"]._check(gateway, items), strict=True)
         )
+
+    def _give_back(self, env, decided):
+        """Let paused gateways keep what their fallback alone may not send.
+
+        :param list decided: of (row, None or Decision)
+        :return: set of the uuids that are no longer this run's
+        """
+        rows = [
+            row
+            for row, decision in decided
+            if decision
+            and row["relieved_gateway_id"]
+            and decision.failure_type in _OWN_REFUSALS
+        ]
+        env["sms.gateway.message"]._give_back(rows)
+        return {row["uuid"] for row in rows}
 
     def _claim_limit(self, gateway):
         """Return how many messages may be claimed now.
@@ -270,7 +300,10 @@ class SenderRun:
             return
         if not self.exhausted:
             gateway._trigger_sender()
-        elif due_at := env["sms.gateway.message"]._next_due(gateway):
+            return
+        due_at = env["sms.gateway.message"]._next_due(gateway)
+        # What waits for somebody's decision wakes nobody.
+        if due_at and due_at < const.FAR_OFF:
             # What is due and was not taken is held by somebody: do not spin.
             gateway._trigger_sender(max(due_at, now + timedelta(seconds=1)))
 
@@ -425,7 +458,8 @@ class SenderRun:
             # transport is out of the gate's reach.
             if max(slot, self.free_at) > time.time() or self._is_full():
                 break
-            if self.rate and time.monotonic() - asked_at > const.GATE_VALID_S:
+            paced = self.rate or self.refusals.deaf
+            if paced and time.monotonic() - asked_at > const.GATE_VALID_S:
                 # It waited: who said STOP meanwhile gets nothing.
                 self._ask_again()
                 continue
@@ -462,18 +496,19 @@ class SenderRun:
 
         def ask(env):
             gateway = env["sms.gateway"].browse(self.gateway_id)
-            return self._ask_gate(env, gateway, rows)
+            decided = self._ask_gate(env, gateway, rows)
+            return decided, self._give_back(env, decided)
 
-        decisions = {
-            row["uuid"]: decision
-            for row, decision in in_new_transaction(self.env, ask)
-        }
+        decided, given_back = in_new_transaction(self.env, ask)
+        decisions = {row["uuid"]: decision for row, decision in decided}
         for slot, number, request, _asked_at in waiting:
             if not any(decisions[m.uuid] for m in request.messages):
                 heapq.heappush(self.waiting, (slot, number, request, asked_at))
                 continue
             for message in request.messages:
                 row = self.rows.pop(message.uuid)
+                if message.uuid in given_back:
+                    continue
                 if decision := decisions[message.uuid]:
                     self._keep_decision(row, decision)
                 else:

@@ -127,12 +127,23 @@ class SmsComposer(models.TransientModel):
                 else const.PRIORITY_NORMAL
             )
 
-    @api.depends("composition_mode")
+    @api.depends("composition_mode", "numbers", "res_model", "res_ids")
     def _compute_sms_gateway_purpose(self):
         for composer in self:
             composer.sms_gateway_purpose = (
-                "marketing" if composer.composition_mode == "mass" else "conversational"
+                "marketing" if composer._sms_gateway_is_mass() else "conversational"
             )
+
+    def _sms_gateway_is_mass(self):
+        """Say whether several people get the text, in whichever way."""
+        self.ensure_one()
+        numbers = {n.strip() for n in (self.numbers or "").split(",")} - {""}
+        return (
+            self.composition_mode == "mass"
+            or len(numbers) > 1
+            or self.composition_mode == "comment"
+            and len(self._get_records() or ()) > 1
+        )
 
     @api.depends("res_model", "sms_gateway_default_name")
     def _compute_sms_gateway_has_mobiles(self):
@@ -215,7 +226,7 @@ class SmsComposer(models.TransientModel):
 
     def _sms_gateway_item(self, number, partner_id, company_id):
         """Return what the gate has to know of one recipient."""
-        kind = "broadcast" if self.composition_mode == "mass" else "single"
+        kind = "broadcast" if self._sms_gateway_is_mass() else "single"
         return {
             "number": number,
             "partner_id": partner_id,
@@ -448,7 +459,7 @@ class SmsComposer(models.TransientModel):
                 raise UserError(composer.sms_gateway_refusal)
 
     def _action_send_sms(self):
-        kind = "broadcast" if self.composition_mode == "mass" else "single"
+        kind = "broadcast" if self._sms_gateway_is_mass() else "single"
         given = self.env.context.get("sms_gateway_options")
         options = TextOptions(
             sms_gateway_kind=kind,
@@ -462,6 +473,10 @@ class SmsComposer(models.TransientModel):
         if isinstance(given, TextOptions):
             # E.g. of a server action, which texts by a composer.
             options.update(given)
+        elif given:
+            # A client's: the composer's own fields count, but what it may not ask for
+            # is said.
+            self.env["sms.sms"]._sms_gateway_get_options()
         composer = self.with_context(sms_gateway_options=options)
         return super(SmsComposer, composer)._action_send_sms()
 

@@ -128,6 +128,15 @@ class SmsErase(models.TransientModel):
             ),
             SQL("DELETE FROM sms_sms WHERE number = %s", number),
             SQL("DELETE FROM sms_broadcast_recipient WHERE number = %s", number),
+            # What the check of a broadcast shows as examples.
+            SQL(
+                """
+                UPDATE sms_broadcast
+                   SET check_result = check_result - 'samples' - 'worst'
+                 WHERE check_result::text LIKE %s
+                """,
+                f"%{number}%",
+            ),
             # Where somebody or the hub wrote it down.
             SQL(
                 "DELETE FROM mail_activity WHERE summary LIKE %s OR note LIKE %s",
