@@ -494,7 +494,7 @@ class ResPartnerMobile(models.Model):
         protected = {f"default_{name}" for name in _PROTECTED}
         if protected & self.env.context.keys():
             context = self.env.context.items()
-            self = self.with_context(
+            self = self.with_context(  # pylint: disable=context-overridden
                 {key: value for key, value in context if key not in protected}
             )
         vals_list = [self._prepare_vals(vals) for vals in vals_list]

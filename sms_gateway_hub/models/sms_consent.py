@@ -546,7 +546,10 @@ class SmsConsent(models.Model):
             elif partner.sms_gateway_consent_state in ("opted_in", "opted_out"):
                 outcome = partner.sms_gateway_consent_state
             elif self._get_last(number, ("asked",)).filtered(
-                lambda row: row.at >= again and row.message_id.state not in const.NOT_ASKED_STATES
+                lambda row: (
+                    row.at >= again
+                    and row.message_id.state not in const.NOT_ASKED_STATES
+                )
             ):
                 outcome = "asked_before"
             elif not gateway:

@@ -10,7 +10,6 @@ from odoo.tools import SQL, format_date
 from .. import const
 
 
-
 @dataclass(frozen=True)
 class Decision:
     """What the gate says of a message that may not leave now.

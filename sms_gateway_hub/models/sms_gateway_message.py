@@ -1505,11 +1505,10 @@ class SmsGatewayMessage(models.Model):
                     # The person's other numbers too, whoever they are texted as.
                     numbers=[
                         *rows.mapped("number"),
-                        *rows.filtered(
-                            lambda row: row.act == "opted_out"
-                        ).partner_id.sudo().mobile_ids.filtered("number_e164").mapped(
-                            "number_e164"
-                        ),
+                        *rows.filtered(lambda row: row.act == "opted_out")
+                        .partner_id.sudo()
+                        .mobile_ids.filtered("number_e164")
+                        .mapped("number_e164"),
                     ],
                     partners=rows.filtered(
                         lambda row: row.act == "opted_out"

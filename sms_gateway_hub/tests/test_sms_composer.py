@@ -540,7 +540,7 @@ class TestComposerNumbers(FormCase):
         self.assertFalse(self.messages_of())
 
     def test_quiet_hours_are_said_before(self):
-        """A text that will wait says until when; an urgent one of a manager does not."""
+        """A text that will wait says until when; a manager's urgent one does not."""
         hour = fields.Datetime.now().replace(tzinfo=UTC)
         hour = hour.astimezone(ZoneInfo("America/New_York")).hour
         self.gateway.write(

@@ -349,9 +349,7 @@ class TestRefusalsHold(ConsentCase):
             {"method": "form", "scope": "marketing"},
         ):
             with self.row(str(values)):
-                self.consents._record(
-                    NUMBERS[5], "opted_in", wording="ok", **values
-                )
+                self.consents._record(NUMBERS[5], "opted_in", wording="ok", **values)
                 self.assertEqual(self.refused(NUMBERS[5]), "opted_out")
 
     def test_erasing_one_number_frees_no_other(self):

@@ -509,7 +509,7 @@ class TestStepDown(SmsGatewayCase):
         self.assertFalse(second.resend_ids.resend_ids)
 
     def test_nobody_gets_it_twice_or_too_late(self):
-        """A number that has the text already is left out, one whose time is over too."""
+        """A number that has the text is left out, and what is over is not sent."""
         first, second = self.enqueue(2, body="Same", partner_id=self.partner.id)
         self.force(second, state="delivered")
         self.fail(first)
@@ -520,7 +520,7 @@ class TestStepDown(SmsGatewayCase):
         self.assertFalse(late.resend_ids)
 
     def test_only_certain_and_permanent_failures(self):
-        """What may have arrived, or fails for another reason, is not tried elsewhere."""
+        """What may have arrived, or fails otherwise, is not tried elsewhere."""
         for state, failure_type in (
             ("unconfirmed", "unknown_outcome"),
             ("undelivered", "not_delivered"),

@@ -41,8 +41,8 @@ def zones_for(number, contact_tz=None, contact_country=None, company_tz=None):
     The contact's own zone counts alone where it is plausible: where the clocks at the
     number go like it, or those of the contact's country, when that is not the number's.
     Odoo writes the zone of whoever makes a contact on it, so another one only adds to
-    the zones of the number. Without a zone of the contact, the number's count, else those of its country, of the
-    contact's country, of the company, else UTC.
+    the zones of the number. Without a zone of the contact, the number's count, else
+    those of its country, of the contact's country, of the company, else UTC.
 
     :param str number: E.164; anything else counts as a number of no country
     :param str contact_tz: IANA name, may be unset or invalid

@@ -9,6 +9,7 @@ import time
 import psycopg2
 
 from odoo import sql_db
+from odoo.tools import SQL
 
 _logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ _RETRY_S = 1.0
 
 def tell(cr):
     """Tell all senders when this transaction is committed, never before."""
-    cr.execute(f"NOTIFY {_CHANNEL}")
+    cr.execute(SQL("NOTIFY %s", SQL.identifier(_CHANNEL)))
 
 
 class RefusalListener:
@@ -65,7 +66,7 @@ class RefusalListener:
         try:
             if connection is not None and not connection.closed:
                 cr.execute("UNLISTEN *", log_exceptions=False)
-                cr.commit()
+                cr.commit()  # pylint: disable=invalid-commit
         except psycopg2.Error:
             # It must not go on listening for somebody else.
             with contextlib.suppress(psycopg2.Error):
@@ -83,9 +84,11 @@ class RefusalListener:
         try:
             self._cr = sql_db.db_connect(self._dbname).cursor()
             self._connection = self._cr.connection
-            self._cr.execute(f"LISTEN {_CHANNEL}", log_exceptions=False)
+            self._cr.execute(
+                SQL("LISTEN %s", SQL.identifier(_CHANNEL)), log_exceptions=False
+            )
             # Only a connection outside of a transaction is told anything.
-            self._cr.commit()
+            self._cr.commit()  # pylint: disable=invalid-commit
         except psycopg2.Error as error:
             _logger.info("No word of refusals for now: %s", type(error).__name__)
             self.close()
