@@ -49,16 +49,16 @@ def test_f1_killed_before_the_request_leaves(odoo, database, gateway):
     """F1: a claimed message whose request never left is sent once, after the lease."""
     gateway_id = odoo.make_gateway(gateway, testing_build_delay_s=20)
     odoo.text(odoo.make_contacts(1), "F1 kill")
-    wait_for(lambda: database.states("F1%").get("sending"), what="the claim")
+    wait_for(lambda: database.states("F1 %").get("sending"), what="the claim")
     odoo.kill()
     assert not gateway.received, "the request had left already"
-    assert database.states("F1%") == {"sending": 1}
+    assert database.states("F1 %") == {"sending": 1}
     age_leases(database)
     database.rows("UPDATE sms_gateway SET testing_build_delay_s = 0")
     odoo.start()
     odoo.wake(gateway_id)
-    wait_for(settled(database, "F1%", 1), what="the second try")
-    assert database.states("F1%") == {"sent": 1}
+    wait_for(settled(database, "F1 %", 1), what="the second try")
+    assert database.states("F1 %") == {"sent": 1}
     assert gateway.texts == {"F1 kill": 1}
 
 
@@ -73,8 +73,8 @@ def test_f2_killed_before_the_answer_is_read(odoo, database, gateway):
     release.set()
     gateway.behave = None
     odoo.wake(gateway_id)
-    wait_for(settled(database, "F2%", 1), what="the recovery")
-    assert database.states("F2%") == {"unconfirmed": 1}
+    wait_for(settled(database, "F2 %", 1), what="the recovery")
+    assert database.states("F2 %") == {"unconfirmed": 1}
     odoo.wake(gateway_id)
     odoo.text(odoo.make_contacts(1), "F2 after")
     wait_for(settled(database, "F2 after", 1), what="the next text")
@@ -139,13 +139,13 @@ def test_f3_killed_before_the_result_is_stored(odoo, database, gateway):
         what="the end of the killed sender's statement",
     )
     # The statement may have got through after the kill: that is a stored result.
-    before = database.states("F3%")
+    before = database.states("F3 %")
     age_leases(database)
     odoo.start()
     odoo.wake(gateway_id)
-    wait_for(settled(database, "F3%", 1), what="the recovery")
+    wait_for(settled(database, "F3 %", 1), what="the recovery")
     expected = {"sent": 1} if before == {"sent": 1} else {"unconfirmed": 1}
-    assert database.states("F3%") == expected
+    assert database.states("F3 %") == expected
     assert gateway.texts == {"F3 kill": 1}
 
 
@@ -163,8 +163,8 @@ def test_f9_bad_gateway_at_the_sixth_of_ten(odoo, database, gateway):
     )
     odoo.make_gateway(gateway, parallel_requests=1)
     odoo.text(odoo.make_contacts(10), "F9 {{ object.id }}")
-    wait_for(settled(database, "F9%", 10), what="ten outcomes")
-    assert database.states("F9%") == {"sent": 9, "unconfirmed": 1}
+    wait_for(settled(database, "F9 %", 10), what="ten outcomes")
+    assert database.states("F9 %") == {"sent": 9, "unconfirmed": 1}
     assert set(gateway.texts.values()) == {1}
     assert len(gateway.texts) == 10
 
@@ -210,9 +210,9 @@ def test_f11_throttling_slows_the_whole_gateway(odoo, database, gateway):
         ),
         what="the throttling",
     )
-    wait_for(lambda: not database.states("F11%").get("sending"), what="the release")
+    wait_for(lambda: not database.states("F11 %").get("sending"), what="the release")
     # One request may leave while the answer to the throttled one is being read.
-    assert database.states("F11%") in (
+    assert database.states("F11 %") in (
         {"sent": 2, "queued": 8},
         {"sent": 3, "queued": 7},
     )
@@ -221,8 +221,8 @@ def test_f11_throttling_slows_the_whole_gateway(odoo, database, gateway):
         "WHERE body LIKE 'F11%%' AND state = 'queued'"
     ) == [(0,)]
     odoo.call("sms.gateway", "action_resume", [gateway_id])
-    wait_for(settled(database, "F11%", 10), what="the rest")
-    assert database.states("F11%") == {"sent": 10}
+    wait_for(settled(database, "F11 %", 10), what="the rest")
+    assert database.states("F11 %") == {"sent": 10}
     # The throttled request was refused; every text was accepted exactly once.
     assert sum(gateway.texts.values()) == 11
     assert len(gateway.texts) == 10
@@ -298,11 +298,11 @@ def test_f12_no_connection_is_tried_again(odoo, database, gateway):
         ),
         what="the first try",
     )
-    assert database.states("F12%") == {"queued": 3}
+    assert database.states("F12 %") == {"queued": 3}
     gateway._serve(port)
     odoo.call("sms.gateway", "action_resume", [gateway_id])
-    wait_for(settled(database, "F12%", 3), what="the second try")
-    assert database.states("F12%") == {"sent": 3}
+    wait_for(settled(database, "F12 %", 3), what="the second try")
+    assert database.states("F12 %") == {"sent": 3}
     assert set(gateway.texts.values()) == {1}
 
 
@@ -352,8 +352,8 @@ def test_f14_refused_account_keeps_the_queue(odoo, database, gateway):
         ),
         what="the pause",
     )
-    wait_for(lambda: not database.states("F14%").get("sending"), what="the release")
-    assert database.states("F14%") == {"queued": 20}
+    wait_for(lambda: not database.states("F14 %").get("sending"), what="the release")
+    assert database.states("F14 %") == {"queued": 20}
     assert database.rows(
         "SELECT count(*) FROM mail_activity WHERE res_model = 'sms.gateway' "
         "AND res_id = %s",
@@ -362,8 +362,8 @@ def test_f14_refused_account_keeps_the_queue(odoo, database, gateway):
     gateway.behave = None
     refused = len(gateway.received)
     odoo.call("sms.gateway", "action_resume", [gateway_id])
-    wait_for(settled(database, "F14%", 20), what="the queue")
-    assert database.states("F14%") == {"sent": 20}
+    wait_for(settled(database, "F14 %", 20), what="the queue")
+    assert database.states("F14 %") == {"sent": 20}
     assert len(gateway.received) - refused == 20
     assert database.rows(
         "SELECT count(*) FROM mail_activity WHERE res_model = 'sms.gateway' "
@@ -384,8 +384,8 @@ def test_f15_one_poisoned_row_of_five_hundred(odoo, database, gateway):
     # A name that makes one text too long, and a row that cannot be built.
     odoo.call("res.partner", "write", contacts[17:18], {"name": "x" * 20000})
     odoo.text(contacts, "F15 {{ object.name }}")
-    wait_for(settled(database, "F15%", 500), what="all outcomes")
-    assert database.states("F15%") == {"sent": 499, "failed": 1}
+    wait_for(settled(database, "F15 %", 500), what="all outcomes")
+    assert database.states("F15 %") == {"sent": 499, "failed": 1}
     assert len(gateway.texts) == sum(gateway.texts.values()) == 499
 
 
@@ -423,8 +423,8 @@ def test_f16_two_companies_in_one_batch(odoo, database, gateway):
     odoo.call("res.partner", "write", contacts[5:], {"company_id": company})
     odoo.text(contacts, "F16 {{ object.id }}")
     try:
-        wait_for(settled(database, "F16%", 10), what="all outcomes")
-        assert database.states("F16%") == {"sent": 10}
+        wait_for(settled(database, "F16 %", 10), what="all outcomes")
+        assert database.states("F16 %") == {"sent": 10}
         assert gateway.texts == {f"F16 {contact}": 1 for contact in contacts[:5]}
         assert other.texts == {f"F16 {contact}": 1 for contact in contacts[5:]}
         assert {h["Authorization"] for h in gateway.headers} == {f"Bearer {KEY}"}
@@ -439,8 +439,8 @@ def test_f17_many_hands_send_once(odoo, database, gateway):
     odoo.text(odoo.make_contacts(200), "F17 {{ object.id }}")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _n: odoo.wake(gateway_id), range(16)))
-    wait_for(settled(database, "F17%", 200), what="all outcomes")
-    assert database.states("F17%") == {"sent": 200}
+    wait_for(settled(database, "F17 %", 200), what="all outcomes")
+    assert database.states("F17 %") == {"sent": 200}
     assert len(gateway.texts) == sum(gateway.texts.values()) == 200
 
 
@@ -526,7 +526,7 @@ def test_f5_callbacks_overtake_the_sender(odoo, database, gateway):
 
     gateway.behave = behave
     odoo.text(odoo.make_contacts(10), "F5 {{ object.id }}")
-    wait_for(lambda: database.states("F5%") == {"delivered": 10}, what="the reports")
+    wait_for(lambda: database.states("F5 %") == {"delivered": 10}, what="the reports")
     assert sum(gateway.texts.values()) == 10
     assert len(gateway.ids) == 10
 
