@@ -253,9 +253,14 @@ class SmsGatewayEvent(models.Model):
         while True:
             # A pass is a transaction of its own, repeated when it meets the sender at
             # the same messages: only a fresh snapshot sees what that one wrote.
-            done = in_new_transaction(
-                self.env, lambda env: env[self._name]._apply_due()
-            )
+            try:
+                done = in_new_transaction(
+                    self.env, lambda env: env[self._name]._apply_due()
+                )
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # Others are busy with the same messages: the next run goes on.
+                self._trigger_apply()
+                return
             self.env.cr.commit()  # pylint: disable=invalid-commit
             due = self._next_due()
             if not due or time.monotonic() >= end:

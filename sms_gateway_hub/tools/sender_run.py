@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg2 import DataError
 
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
 from .. import const
 from ..exceptions import (
     GatewayAccountError,
@@ -88,7 +90,9 @@ class SenderRun:
 
         :return: number of messages whose outcome was recorded
         """
-        if not in_new_transaction(self.env, self._open):
+        may_send = in_new_transaction(self.env, self._open)
+        self._tell()
+        if not may_send:
             return 0
         # Adapters read settings and, without a wire, write their events here.
         with self.env.registry.cursor() as cr:
@@ -117,8 +121,6 @@ class SenderRun:
         if not gateway:
             return False
         messages._recover(gateway)
-        while messages._sync() == const.SYNC_MAX:
-            pass
         if self._may_send(gateway):
             return True
         # It rests, and this wake-up may have stood for the one at the end of it.
@@ -243,7 +245,7 @@ class SenderRun:
             if self.resume and self.unhealthy:
                 in_new_transaction(self.env, self._resume)
             self.resume = False
-            in_new_transaction(self.env, self._sync)
+            self._tell()
             self.finished += len(outcomes)
         self.recorded_at = time.monotonic()
 
@@ -270,9 +272,23 @@ class SenderRun:
         env["sms.gateway"].browse(self.gateway_id)._resumed()
         self.unhealthy = False
 
-    def _sync(self, env):
-        while env["sms.gateway.message"]._sync() == const.SYNC_MAX:
-            pass
+    def _tell(self):
+        """Let core and the screens know of changes, a piece in each transaction.
+
+        Others tell as well, e.g. the job of a broadcast that was cancelled: what meets
+        them again and again is told by them, or by the next run.
+        """
+        try:
+            while (
+                in_new_transaction(
+                    self.env, lambda env: env["sms.gateway.message"]._sync()
+                )
+                == const.SYNC_MAX
+            ):
+                if time.monotonic() >= self.end:
+                    break
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            _logger.info("SMS gateway %s: changes are told later", self.gateway_id)
 
     def _finish(self, env):
         """Note the gateway's health and wake the next run, if there is a need."""
