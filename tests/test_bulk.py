@@ -82,7 +82,7 @@ def test_ten_thousand_contacts(odoo, database, gateway, still_gateway, record_pr
         contacts += odoo.make_contacts(1000, name="Bulk")
     odoo.text(contacts, "Bulk {{ object.id }}")
     assert database.states("Bulk%") == {"queued": 10000}
-    # Batches end when they are full, not after a second: a slow machine counts the same.
+    # Batches end when they are full, not after a second: speed does not count.
     figures = run_sender(database, still_gateway, budget_s=300, record_s=300)
     assert database.states("Bulk%") == {"sent": 10000}
     assert len(gateway.texts) == sum(gateway.texts.values()) == 10000
