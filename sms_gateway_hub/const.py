@@ -59,6 +59,8 @@ MESSAGE_KINDS = [
     ("broadcast", "Mass text"),
     ("reply", "Reply"),
     ("automatic", "Automatic"),
+    # Exchanged outside of the system and noted by hand: it has no gateway.
+    ("logged", "Logged by hand"),
 ]
 
 # What a text is for. Consent may be given or refused for marketing alone.
@@ -211,6 +213,7 @@ KEYWORD_FAMILIES = [
     ("start", "Start: agrees"),
     ("confirm", "Yes: agrees when asked"),
     ("help", "Help: is answered"),
+    ("own", "Own word: is answered, and rules know it"),
 ]
 # A question for consent is open for so long, and is not repeated before, in hours.
 QUESTION_OPEN_H = 7 * 24
@@ -224,6 +227,34 @@ AWAKE_MIN = 60
 # Automatic answers that one number gets within an hour, so that two machines do not
 # talk for ever. Twice as many may confirm a STOP.
 ANSWERS_PER_H = 6
+
+# --------------------------------------------------------------------------
+# Conversations
+# --------------------------------------------------------------------------
+
+CONVERSATION_STATES = [
+    ("to_answer", "To answer"),
+    ("waiting", "Waiting"),
+    ("closed", "Closed"),
+]
+# Kinds of outgoing texts that a person wrote to one person: they answer.
+PERSONAL_KINDS = frozenset({"single", "reply", "logged"})
+# Within how many hours a text shall be answered, unless its gateway says otherwise.
+ANSWER_TIME_H = 4.0
+# A conversation that nobody goes on with is closed after so many days.
+CLOSE_AFTER_DAYS = 14
+# E-mails that tell the owner of one conversation's texts, within an hour.
+MAILS_PER_H = 20
+# The words for "we are closed" go to one number once in so many hours.
+AWAY_AGAIN_H = 12
+# Characters of the last text in lists.
+PREVIEW_SIZE = 120
+# A link to the reply page works for so many days.
+REPLY_LINK_DAYS = 7
+# Texts that one link may send within an hour, and wrong links from one address
+# within a minute.
+REPLIES_PER_H = 30
+GUESSES_PER_MIN = 20
 
 # --------------------------------------------------------------------------
 # Broadcasts

@@ -87,7 +87,7 @@ class PhoneBlacklist(models.Model):
                     "partner_id": by_person
                     and messages._find_contact(
                         self.env["sms.gateway"], record.number
-                    ).id,
+                    )[0].id,
                 }
                 for record in self
             ]

@@ -520,6 +520,7 @@ class SmsGatewayMessage(models.Model):
             for message in messages
             if message.state == "queued"
         )
+        self.env["sms.conversation"]._note_outgoing(messages)
         return messages
 
     @api.model
@@ -1786,7 +1787,7 @@ class SmsGatewayMessage(models.Model):
         """
         body = segments.clean_text(inbound.body)
         count = segments.count_segments(body)
-        partner = self._find_contact(gateway, inbound.number)
+        partner, contact_reason = self._find_contact(gateway, inbound.number)
         answers = self._find_answered(gateway, inbound.number)
         message = self.sudo().create(
             {
@@ -1799,8 +1800,7 @@ class SmsGatewayMessage(models.Model):
                 "sender": segments.clean_text(inbound.recipient or "")[:64],
                 "external_ref": inbound.external_ref,
                 "partner_id": partner.id,
-                "res_model": "res.partner" if partner else False,
-                "res_id": partner.id,
+                "contact_reason": contact_reason,
                 "body": body,
                 "encoding": count.encoding,
                 "segments": count.segments,
@@ -1814,9 +1814,19 @@ class SmsGatewayMessage(models.Model):
                 else self.env._("The text could not be decoded: see the raw event."),
             }
         )
-        message._log_on_contact()
+        conversation = self.env["sms.conversation"]._open(message)
+        message._join(conversation)
+        message._log_in_chatter()
         if family := self.env["sms.consent"]._handle_inbound(message):
             message.keyword_family = family
+        try:
+            with self.env.cr.savepoint():
+                conversation._take_in(message)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            # The text and what it says about consent are kept in any case.
+            _logger.exception("Nobody could be told of message %s", message.id)
         return message
 
     @api.model
@@ -1885,33 +1895,56 @@ class SmsGatewayMessage(models.Model):
         answer._log_in_chatter()
         return answer
 
+    def _join(self, conversation):
+        """Make an incoming text one of its conversation's document, else contact."""
+        self.ensure_one()
+        if conversation.res_id:
+            document = conversation.res_model, conversation.res_id
+        elif self.partner_id:
+            document = "res.partner", self.partner_id.id
+        else:
+            document = False, False
+        self.res_model, self.res_id = document
+
     def _log_in_chatter(self):
-        """Show texts that the hub wrote by itself in the chatter of their contacts."""
-        for message in self.filtered("partner_id"):
-            message.mail_message_id = message.partner_id._message_log(
-                body=self.env["sms.sms"]._sms_gateway_to_html(message.body),
-                message_type="sms",
-            )
-            self._notify_screens(
-                message.mail_message_id.ids, [("res.partner", message.partner_id.id)]
-            )
+        """Show texts in the chatter of their document, and of their contact.
 
-    def _log_on_contact(self):
-        """Show an incoming text in the chatter of its contact.
-
-        It is logged, not posted: posting a message of type SMS would text the
+        They are logged, not posted: posting a message of type SMS would text the
         followers.
         """
+        for message in self:
+            partner = message.partner_id
+            document = None
+            if message.res_model in self.env and message.res_id:
+                document = self.env[message.res_model].browse(message.res_id)
+            shown = []
+            if document and document != partner:
+                message.mail_message_id = message._log_on(document)
+                shown = [(document._name, document.id)]
+            if partner:
+                copy = message._log_on(partner)
+                if not shown:
+                    message.mail_message_id = copy
+                shown.append(("res.partner", partner.id))
+            self._notify_screens(message.mail_message_id.ids, shown)
+
+    def _log_on(self, record):
         self.ensure_one()
-        if not self.partner_id:
-            return
-        mail_message = self.partner_id._message_log(
+        author = self.partner_id if self.direction == "incoming" else None
+        return record._message_log(
             body=self.env["sms.sms"]._sms_gateway_to_html(self.body),
-            author_id=self.partner_id.id,
             message_type="sms",
+            **({"author_id": author.id} if author else {}),
         )
-        self.mail_message_id = mail_message
-        self._notify_screens(mail_message.ids, [("res.partner", self.partner_id.id)])
+
+    def _move_to_document(self, document):
+        """Show an incoming text in the chatter of a document made for it, too."""
+        self.ensure_one()
+        self.write({"res_model": document._name, "res_id": document.id})
+        self.mail_message_id = self._log_on(document)
+        self._notify_screens(
+            self.mail_message_id.ids, [(document._name, document.id)]
+        )
 
     @api.model
     def _find_company(self, gateway, partner, number):
@@ -1936,28 +1969,24 @@ class SmsGatewayMessage(models.Model):
     def _find_contact(self, gateway, number):
         """Return the contact of a whole number, never of a part of it.
 
-        Of several contacts, the one that this number was last texted as wins.
+        The two-way owner of the number, else whom the thread was with, else the only
+        one; of several the one that this number was last texted as.
 
         :param gateway: sms.gateway that the text came through
         :param str number: as the gateway gave it
-        :return: res.partner, at most one
+        :return: tuple of res.partner, at most one, and the reason in words
         """
         partners = self.env["res.partner"].sudo()
         if not _E164.match(number or ""):
-            return partners
+            return partners, self.env._("The sender is no phone number")
         if owner := self.env["res.partner.mobile"]._find_owner(
             number, gateway.company_id
         ):
-            return owner.sudo()
-        # Whose answers nobody claims: any of its numbers counts.
-        domain = [
-            "|",
-            ("phone_sanitized", "=", number),
-            ("mobile_ids.number_e164", "=", number),
-        ]
-        if gateway.company_id:
-            domain += [("company_id", "in", [gateway.company_id.id, False])]
-        partners = partners.search(domain, order="id", limit=50)
+            return owner.sudo(), self.env._("Owner of the number")
+        thread = self.env["sms.conversation"]._find(number, gateway.company_id)
+        if thread.contact_by_hand or thread.partner_id.active:
+            return thread.partner_id, thread.contact_reason
+        partners = self._find_partners(number, gateway.company_id)
         if len(partners) > 1:
             last = self.sudo().search(
                 [
@@ -1967,8 +1996,35 @@ class SmsGatewayMessage(models.Model):
                 ],
                 limit=1,
             )
-            partners = last.partner_id or partners[:1]
-        return partners
+            if last:
+                return last.partner_id, self.env._(
+                    "The one of %s contacts with this number that was texted last",
+                    len(partners),
+                )
+            return partners[:1], self.env._(
+                "The first of %s contacts with this number", len(partners)
+            )
+        if partners:
+            return partners, self.env._("The only contact with this number")
+        return partners, self.env._("No contact has this number")
+
+    @api.model
+    def _find_partners(self, number, company):
+        """Return contacts with a whole number, whose answers nobody claims.
+
+        :param str number: E.164
+        :param company: res.company, or none for all
+        :return: res.partner, oldest first
+        """
+        partners = self.env["res.partner"].sudo()
+        domain = [
+            "|",
+            ("phone_sanitized", "=", number),
+            ("mobile_ids.number_e164", "=", number),
+        ]
+        if company:
+            domain += [("company_id", "in", [company.id, False])]
+        return partners.search(domain, order="id", limit=50)
 
     # ------------------------------------------------------------------
     # For the screens

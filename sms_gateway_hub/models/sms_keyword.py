@@ -64,6 +64,15 @@ class SmsKeyword(models.Model):
         index="btree_not_null",
         help="Empty: the word means this in every company.",
     )
+    answer = fields.Text(
+        translate=True,
+        help="Is texted to whoever texts this word. It may hold {company} and {number}. "
+        "Empty: nothing is answered by itself.",
+    )
+    needs_answer = fields.Boolean(
+        "A person answers, too",
+        help="The text goes to the owner of the conversation as well, to be answered.",
+    )
     active = fields.Boolean(default=True)
     is_standard = fields.Boolean(
         "Standard",

@@ -4,4 +4,7 @@
 from . import base_partner_merge
 from . import sms_composer
 from . import sms_consent_record
+from . import sms_conversation_contact
+from . import sms_conversation_reassign
 from . import sms_erase
+from . import sms_log

@@ -1,0 +1,108 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+
+
+class SmsGatewayMessage(models.Model):
+    """A text as part of a conversation."""
+
+    _inherit = "sms.gateway.message"
+
+    conversation_id = fields.Many2one(
+        "sms.conversation",
+        compute="_compute_conversation_id",
+        search="_search_conversation_id",
+    )
+    contact_reason = fields.Char(
+        "Why this contact",
+        readonly=True,
+        help="How the contact of an incoming text was found by its number.",
+    )
+    keyword_id = fields.Many2one(
+        "sms.keyword",
+        "Own word",
+        readonly=True,
+        ondelete="set null",
+        help="The organisation's own word that the incoming text is, or begins with.",
+    )
+    owner_id = fields.Many2one(
+        "res.users",
+        "Owner",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="Whose it was to answer this text.",
+    )
+    answered_at = fields.Datetime("Answered on", readonly=True)
+    answered_by_id = fields.Many2one(
+        "res.users", "Answered by", readonly=True, ondelete="set null"
+    )
+    answer_time_h = fields.Float(
+        "Answer time",
+        readonly=True,
+        aggregator="avg",
+        help="Hours from the first text that nobody had answered to the answer.",
+    )
+
+    def _compute_conversation_id(self):
+        found = self.env["sms.conversation"]._find_many(
+            {(message.number, message.company_id.id) for message in self}
+        )
+        for message in self:
+            message.conversation_id = found.get(
+                (message.number, message.company_id.id), False
+            )
+
+    @api.model
+    def _search_conversation_id(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        conversations = self.env["sms.conversation"].browse(
+            [conversation_id for conversation_id in value if conversation_id]
+        )
+        return Domain.OR(
+            conversation._get_message_domain() for conversation in conversations
+        )
+
+    def _needs_answer(self):
+        """Say whether a person shall answer this incoming text."""
+        self.ensure_one()
+        if not self.keyword_family:
+            return True
+        return self.keyword_family == "own" and self.keyword_id.needs_answer
+
+    def _note_answered(self, answer):
+        """Note when and by whom this incoming text was answered."""
+        self.ensure_one()
+        waited = answer.create_date - self.create_date
+        self.sudo().write(
+            {
+                "answered_at": answer.create_date,
+                "answered_by_id": answer.author_id.id,
+                "answer_time_h": max(waited.total_seconds(), 0.0) / 3600,
+            }
+        )
+
+    def _to_thread(self):
+        """Return what a thread shows of this text: plain values, the text unescaped.
+
+        :return: dict; ``date`` is UTC, as Odoo writes it
+        """
+        self.ensure_one()
+        return {
+            "id": self.id,
+            "direction": self.direction,
+            "body": self.body or "",
+            "date": fields.Datetime.to_string(self.create_date),
+            "author": self.author_id.name
+            if self.direction == "outgoing" and self.author_id
+            else False,
+            "kind": self.kind,
+            "state": self.state,
+            "state_label": self._get_state_label(),
+            "failure": self.failure_text or False,
+            "gateway": self.gateway_id.name or False,
+            "contact": self.partner_id.display_name or False,
+        }
