@@ -5,6 +5,8 @@
 The truth of what was sent is counted at the gateway, outside of Odoo.
 """
 
+import email
+import email.policy
 import hashlib
 import hmac
 import json
@@ -12,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import threading
 import time
@@ -152,6 +155,59 @@ class CountingGateway:
     def ids(self):
         """How often each message id reached the gateway."""
         return Counter(message["id"] for message in self.received)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class MailSink:
+    """A mail server on loopback that keeps every e-mail it is given (RFC 5321)."""
+
+    def __init__(self):
+        self.raw = []  # (recipients, bytes of the e-mail), in order
+        sink = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                recipients = []
+                self.say(220, "sink")
+                while line := self.rfile.readline():
+                    verb = line[:4].upper()
+                    if verb == b"RCPT":
+                        recipients.append(line.decode().split("<")[1].split(">")[0])
+                    if verb == b"DATA":
+                        self.say(354, "go on")
+                        sink.raw.append((recipients, self.read_data()))
+                        recipients = []
+                    self.say(221 if verb == b"QUIT" else 250, "OK")
+                    if verb == b"QUIT":
+                        return
+
+            def say(self, code, words):
+                self.wfile.write(f"{code} {words}\r\n".encode())
+
+            def read_data(self):
+                lines = []
+                while (line := self.rfile.readline()) not in (b".\r\n", b""):
+                    # A dot at the start of a line is doubled on the wire.
+                    lines.append(line[1:] if line.startswith(b"..") else line)
+                return b"".join(lines)
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def to(self, address):
+        """Return the e-mails to an address, parsed, in order."""
+        return [
+            email.message_from_bytes(raw, policy=email.policy.default)
+            for recipients, raw in list(self.raw)
+            if address in recipients
+        ]
 
     def close(self):
         self.server.shutdown()
