@@ -13,7 +13,7 @@ python_find() {
 }
 
 # Changes when the interpreter changes or the checkout moves: then it is made anew.
-venv_home_key() { { python3 -c 'import sys; print(sys.version, sys.prefix)' && echo "$VENV"; } | sha256sum | cut -c 1-16; }
+venv_home_key() { { python3 -c 'import sys; print(sys.version, sys.base_prefix)' && echo "$VENV"; } | sha256sum | cut -c 1-16; }
 # Changes with the lock file: then it is brought to what that says.
 venv_key() { sha256sum <"$CHECKOUT/setup/requirements.lock" | cut -c 1-16; }
 
