@@ -60,21 +60,37 @@ def gateway():
 
 
 @pytest.fixture
-def page():
-    """Give a page of headless Chromium; errors of the console fail the test."""
+def new_page():
+    """Give a function that opens a page of headless Chromium, with a session of its own.
+
+    Errors of the console fail the test.
+    """
     expect.set_options(timeout=EXPECT_MS)
+    errors = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=browser_path(),
             args=["--no-sandbox", "--disable-background-networking"],
         )
-        page = browser.new_page(viewport={"width": 1366, "height": 900})
-        page.set_default_timeout(EXPECT_MS)
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
+
+        def open_page(width=1366, height=900, **options):
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, **options
+            )
+            page = context.new_page()
+            page.set_default_timeout(EXPECT_MS)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            return page
+
+        yield open_page
         browser.close()
-        assert not errors
+    assert not errors
+
+
+@pytest.fixture
+def page(new_page):
+    """Give a page of headless Chromium."""
+    return new_page()
 
 
 @pytest.fixture
@@ -83,9 +99,9 @@ def shoot(page, tmp_path):
     folder = Path(os.environ.get("SGH_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def shoot(name):
+    def shoot(name, shown=page):
         # Without animations nothing is half faded in.
-        page.screenshot(path=folder / f"{name}.png", animations="disabled")
+        shown.screenshot(path=folder / f"{name}.png", animations="disabled")
 
     yield shoot
     shoot("last")

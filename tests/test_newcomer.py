@@ -6,13 +6,10 @@ import os
 import re
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from support import Database, OdooServer, browser_path
+from playwright.sync_api import expect
+from support import Database, OdooServer
 
 from conftest import log_folder
-
-# Bounds how long the browser looks for something; it never waits for nothing.
-EXPECT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -26,38 +23,8 @@ def empty_odoo(tmp_path_factory):
     database.drop()
 
 
-@pytest.fixture
-def page(tmp_path):
-    """Give a page of headless Chromium; errors of the console fail the test."""
-    expect.set_options(timeout=EXPECT_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(),
-            args=["--no-sandbox", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1366, "height": 900})
-        page.set_default_timeout(EXPECT_MS)
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
-        page.screenshot(path=os.path.join(screenshot_folder(tmp_path), "last.png"))
-        browser.close()
-        assert not errors
-
-
-def screenshot_folder(tmp_path):
-    """Return where screenshots go: SGH_SCREENSHOTS, to look at them afterwards."""
-    folder = os.environ.get("SGH_SCREENSHOTS") or str(tmp_path)
-    os.makedirs(folder, exist_ok=True)
-    return folder
-
-
-def test_newcomer_installs_texts_and_is_answered(empty_odoo, page, tmp_path):
+def test_newcomer_installs_texts_and_is_answered(empty_odoo, page, shoot):
     """From the empty Apps screen to a delivered and answered text, without a reload."""
-
-    def shoot(name):
-        page.screenshot(path=os.path.join(screenshot_folder(tmp_path), f"{name}.png"))
-
     page.goto(f"{empty_odoo.url}/web/login")
     page.fill("input[name=login]", "admin")
     page.fill("input[name=password]", "admin")
