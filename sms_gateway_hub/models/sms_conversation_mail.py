@@ -67,6 +67,7 @@ class SmsConversation(models.Model):
         )
         message = message.sudo().with_env(conversation.env)
         reply_to = conversation._get_reply_address()
+        next_hour = conversation._get_hour() + timedelta(hours=1)
         values = conversation._prepare_owner_mail(message, note, by)
         values.update(
             user=user,
@@ -80,9 +81,7 @@ class SmsConversation(models.Model):
                 )
             ),
             muted_until=sent + 1 == const.MAILS_PER_H
-            and conversation._format_time(
-                conversation._get_hour() + timedelta(hours=1)
-            ),
+            and conversation._format_time(next_hour),
         )
         name = self._to_line(conversation._get_who(), _SUBJECT_NAME_SIZE)
         email_from = conversation._get_mail_sender(name)
@@ -447,7 +446,10 @@ class SmsConversation(models.Model):
             ], []
         if reply.has_attachments:
             return [], [
-                self.env._("The text was sent, but attachments cannot be texted.")
+                self.env._(
+                    "Your text is on its way. The attachment was not sent: attachments "
+                    "cannot be texted."
+                )
             ]
         return [], []
 

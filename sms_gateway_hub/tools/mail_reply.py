@@ -46,7 +46,8 @@ _SIGNATURE_TYPES = frozenset(
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u2060\ufeff\u034f]")
 _SPACES = re.compile("[\u00a0\u2002-\u200a\u202f\u205f\u3000]")
 _LINK = re.compile(
-    r"(?P<text>[^\s<>()]*)(?P<gap>\s?)<(?P<url>(?:https?|mailto):[^\s<>]+)>"
+    r"(?<![^\s<>()])(?P<text>[^\s<>()]{0,200})(?P<gap>\s?)"
+    r"<(?P<url>(?:https?|mailto):[^\s<>]{1,2000})>"
 )
 
 # --------------------------------------------------------------------------
@@ -320,7 +321,7 @@ def _unflow(text, delete_space):
         flowed = content.endswith(" ") and content != "-- "
         if flowed and delete_space:
             content = content[:-1]
-        if joining and depth == depth_before and content != "-- ":
+        if joining and content.strip() and depth == depth_before and content != "-- ":
             lines[-1] += content
         else:
             lines.append(">" * depth + (" " if depth else "") + content)
@@ -376,6 +377,11 @@ def html_to_text(html, *, keep_signatures=False):
     if not (html or "").strip():
         return ""
     html = re.sub(r"^\s*<\?xml[^>]*>", "", html.replace("\x00", ""))
+    # The parser makes paragraphs of bare text otherwise.
+    if re.search(r"<body\b", html, re.IGNORECASE):
+        html = re.sub(r"(<body\b[^<>]{0,2000}>)", r"\1<div>", html, count=1, flags=re.I)
+    else:
+        html = f"<div>{html}</div>"
     try:
         root = lxml_html.fromstring(html)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
@@ -446,6 +452,7 @@ class _Writer:
     def __init__(self):
         self.lines = []
         self.buffer = ""
+        self.item = ""
         self.quotes = []
         self.counters = []
         self.preformatted = 0
@@ -468,13 +475,20 @@ class _Writer:
     def force_line(self):
         prefix = "> " if self.quotes else ""
         self.lines.append(prefix + self.buffer.rstrip(" "))
-        self.buffer = ""
+        self.buffer = self.item = ""
 
     def break_line(self):
-        if self.buffer:
+        # The paragraph of an item begins on the item's line.
+        if self.buffer and not self.is_item_begun:
             self.force_line()
 
+    @property
+    def is_item_begun(self):
+        return bool(self.item) and self.buffer == self.item
+
     def break_paragraph(self):
+        if self.is_item_begun:
+            return
         self.break_line()
         if self.lines and self.lines[-1].strip("> "):
             self.force_line()
@@ -513,12 +527,14 @@ class _Writer:
     def _start_item(self):
         if self.counters and self.counters[-1] is not None:
             self.counters[-1] += 1
-            self.buffer = f"{self.counters[-1]}. "
+            self.buffer = self.item = f"{self.counters[-1]}. "
         else:
-            self.buffer = "- "
+            self.buffer = self.item = "- "
 
     def end(self, node):
         tag = node.tag
+        if tag == "li":
+            self.item = ""
         if tag in _BLOCKS:
             if _has_margin(node):
                 self.break_paragraph()
@@ -586,6 +602,10 @@ def _find_quote(lines):
 
     :return: (index, "quote", "attribution", "cut" or "end")
     """
+    last = max(
+        (n for n, line in enumerate(lines) if _is_quoted(line) or MARKER_START in line),
+        default=-1,
+    )
     for n, line in enumerate(lines):
         text = line.strip()
         if _is_quoted(line):
@@ -596,7 +616,7 @@ def _find_quote(lines):
             return n, "cut"
         if _HEADER_FROM.fullmatch(text) and _has_headers(lines[n + 1 : n + 8]):
             return n, "cut"
-        if text and _is_attribution(lines, n):
+        if text and _is_attribution(lines[n : n + 4], n < last):
             return n, "attribution"
     return len(lines), "end"
 
@@ -606,19 +626,16 @@ def _has_headers(lines):
     return found >= 2
 
 
-def _is_attribution(lines, at):
-    """Say whether “On … wrote:” begins here, on one line or wrapped over some."""
+def _is_attribution(lines, is_before_quote):
+    """Say whether “On … wrote:” begins these lines, on one or wrapped over some."""
     joined = ""
-    for n in range(at, min(at + 4, len(lines))):
-        line = lines[n].strip()
-        if not line or _is_quoted(lines[n]):
+    for line in lines:
+        if not line.strip() or _is_quoted(line) or len(joined) + len(line) > 600:
             return False
-        joined = f"{joined} {line}".strip()
-        if line.endswith(":") and _ATTRIBUTION.fullmatch(joined):
+        joined = f"{joined} {line.strip()}".strip()
+        if joined.endswith(":") and _ATTRIBUTION.fullmatch(joined):
             # The words alone may be the author's own.
-            return "@" in joined or any(
-                _is_quoted(later) or MARKER_START in later for later in lines[n + 1 :]
-            )
+            return is_before_quote or "@" in joined
     return False
 
 
@@ -627,7 +644,7 @@ def _drop_attribution(lines):
     lines = _strip_blank(lines)
     for size in range(1, min(4, len(lines)) + 1):
         last = [line.strip() for line in lines[-size:]]
-        if not all(last):
+        if not all(last) or sum(map(len, last)) > 400:
             break
         if _LIKE_ATTRIBUTION.fullmatch(" ".join(last)):
             return lines[:-size]
@@ -694,9 +711,9 @@ def _strip_known(lines, known):
     if not size or size > len(lines):
         return lines
     words = " ".join(known).casefold()
-    for start in range(len(lines)):
+    for start in range(max(0, len(lines) - 2 * size - 5), len(lines)):
         rest = " ".join(" ".join(lines[start:]).split()).casefold()
-        if rest != words:
+        if rest != words or not lines[start].strip():
             continue
         # A name alone may be how the author ends the text.
         if size == 1 and start and lines[start - 1].strip():
