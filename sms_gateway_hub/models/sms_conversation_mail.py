@@ -43,11 +43,14 @@ class SmsConversation(models.Model):
     # The e-mail to the owner
     # ------------------------------------------------------------------
 
+    def _message_auto_subscribe_notify(self, partner_ids, template):
+        """Send no “You have been assigned”: the e-mail with the text says it."""
+
     def _send_owner_mail(self, message, note=None, by=None):
         """Send the owner an e-mail with the text, the contact and a link.
 
         It is queued, and leaves when this transaction is committed. Its Message-Id
-        holds 192 random bits: an answer that refers to it comes from whoever got it.
+        holds 128 random bits: an answer that refers to it comes from whoever got it.
 
         :param message: sms.gateway.message, the text to answer, or none
         :param str note: words of whoever handed the conversation over
@@ -85,9 +88,7 @@ class SmsConversation(models.Model):
         )
         name = self._to_line(conversation._get_who(), _SUBJECT_NAME_SIZE)
         email_from = conversation._get_mail_sender(name)
-        message_id = (
-            f"<{secrets.token_hex(24)}-{self.id}{_OUR_MAILS}{socket.gethostname()}>"
-        )
+        message_id = self._make_message_id()
         subject = values["subject"]
         mail_message = (
             self.env["mail.message"]
@@ -130,6 +131,15 @@ class SmsConversation(models.Model):
         self._trigger_mail_queue()
         return mail
 
+    def _make_message_id(self):
+        """Return a Message-Id of 128 random bits: only who got the e-mail knows it.
+
+        Short enough for one line: longer ones are encoded in headers, which mail
+        programs do not undo.
+        """
+        host = socket.gethostname()[:24].rstrip("-.")
+        return f"<{secrets.token_hex(16)}{_OUR_MAILS}{host}>"
+
     def _prepare_owner_mail(self, message, note, by):
         """Return what the e-mail says, in the language of this environment.
 
@@ -167,7 +177,7 @@ class SmsConversation(models.Model):
             "subject": subject,
             "who": self._get_who(),
             "text": (message.body or "")[:_SHOWN_SIZE] if message else "",
-            "note": (html2plaintext(note) if note else "")[:_SHOWN_SIZE],
+            "note": self._to_plain(note)[:_SHOWN_SIZE],
             "by_name": by.sudo().name if by else "",
             "facts": facts,
             "can_answer": self.can_answer,
@@ -253,6 +263,10 @@ class SmsConversation(models.Model):
         """Return a text as HTML: escaped, its line breaks kept, never evaluated."""
         lines = segments.clean_text(text or "").split("\n")
         return Markup("<br/>").join(escape(line) for line in lines)
+
+    def _to_plain(self, note):
+        """Return a note as plain text: only what is marked as HTML is HTML."""
+        return html2plaintext(note) if isinstance(note, Markup) else note or ""
 
     def _to_line(self, text, size):
         """Return the beginning of a text on one line."""
