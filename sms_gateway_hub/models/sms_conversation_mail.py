@@ -513,9 +513,11 @@ class SmsConversation(models.Model):
         email_from = self._get_mail_sender(name)
         reply_to = user and self._get_reply_address()
         references = [message_dict["message_id"]]
-        if user and notification:
+        thread = {}
+        if user:
             # So that this one can be answered, too.
             references.insert(0, notification.message_id)
+            thread = {"model": self._name, "res_id": self.id}
         mail = (
             self.env["mail.mail"]
             .sudo()
@@ -542,6 +544,10 @@ class SmsConversation(models.Model):
                     else email_from,
                     "email_to": address,
                     "references": " ".join(references),
+                    "message_type": "user_notification",
+                    "subtype_id": False,
+                    "is_internal": True,
+                    **thread,
                     "headers": repr({**_HEADERS, "Auto-Submitted": "auto-replied"}),
                     "auto_delete": True,
                 }

@@ -31,8 +31,8 @@ SAMPLE_TEXTS = {
     "disclaimer_de": "Gerne um fünf!",
     "fairemail_html": "Yes, at five.\n\nBring:\n\n1. the form\n2. a pen",
     "gmail_android_de": "Ja, um fünf passt es. Grüße!",
-    "gmail_web": "Yes, I will call you at five – on the number that you gave me in “May”. "
-    "Is that all right for you? 👍\n\nSee you,\nGrace",
+    "gmail_web": "Yes, I will call you at five – on the number that you gave me in "
+    "“May”. Is that all right for you? 👍\n\nSee you,\nGrace",
     "gmail_web_es": "Sí, a las cinco. ¿Le viene bien?",
     "html_only": "Yes! 😀\nMore here (https://example.com/info).\n\n- first\n- second",
     "inline_answers": "Yes, gladly.\n\nI do.",
@@ -51,8 +51,8 @@ SAMPLE_TEXTS = {
     "samsung": "Yes, 5 pm.",
     "signed_with_logo": "Yes, at five.",
     "thunderbird_bottom_fr": "Oui, à cinq heures.",
-    "thunderbird_flowed": "This is a longer answer that Thunderbird breaks into lines of "
-    "at most seventy-two characters, with a space at the end of each.\n\n"
+    "thunderbird_flowed": "This is a longer answer that Thunderbird breaks into lines "
+    "of at most seventy-two characters, with a space at the end of each.\n\n"
     "Second paragraph.",
     "unknown_language": "Igen, ötkor.",
     "with_attachment": "The offer is attached.",
@@ -262,7 +262,7 @@ class TestOwnerMail(MailCase, MockSmtplibCase):
         self.assertEqual(sent["smtp_to_list"], ["grace@example.com"])
         self.assertEqual(wire["Message-Id"], message_id)
         # As it is: what is encoded on the way is not decoded by mail programs.
-        self.assertIn(f"References: {message_id}", sent["message"])
+        self.assertIn(f"eferences: {message_id}", sent["message"])
         self.assertEqual(wire["Auto-Submitted"], "auto-generated")
         self.assertIn("catchall@sms.example.com", wire["Reply-To"])
         plain = wire.get_body(("plain",)).get_content()
