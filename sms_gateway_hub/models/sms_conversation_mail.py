@@ -73,16 +73,8 @@ class SmsConversation(models.Model):
         next_hour = conversation._get_hour() + timedelta(hours=1)
         values = conversation._prepare_owner_mail(message, note, by)
         values.update(
-            user=user,
             reply_url=conversation._get_reply_url(user),
-            marker=reply_to
-            and " ".join(
-                (
-                    mail_reply.MARKER_START,
-                    conversation.env._("Write your answer above this line"),
-                    mail_reply.MARKER_END,
-                )
-            ),
+            marker=reply_to and conversation._get_marker(),
             muted_until=sent + 1 == const.MAILS_PER_H
             and conversation._format_time(next_hour),
         )
@@ -245,16 +237,7 @@ class SmsConversation(models.Model):
             **values,
         }
         body = self.env["ir.qweb"]._render(template, values, minimal_qcontext=True)
-        mail_message = (
-            self.env["mail.message"]
-            .sudo()
-            .new({"body": body, "preview": values["preview"]})
-            if values.get("preview")
-            else None
-        )
         context = {"company": company, "record_name": self._get_who()}
-        if mail_message:
-            context["message"] = mail_message
         return self.env["mail.render.mixin"]._render_encapsulate(
             "mail.mail_notification_layout", body, context, self
         )
@@ -263,6 +246,11 @@ class SmsConversation(models.Model):
         """Return a text as HTML: escaped, its line breaks kept, never evaluated."""
         lines = segments.clean_text(text or "").split("\n")
         return Markup("<br/>").join(escape(line) for line in lines)
+
+    def _get_marker(self):
+        """Return the line above which answers are written."""
+        words = self.env._("Write your answer above this line")
+        return f"{mail_reply.MARKER_START} {words} {mail_reply.MARKER_END}"
 
     def _to_plain(self, note):
         """Return a note as plain text: only what is marked as HTML is HTML."""
@@ -451,6 +439,9 @@ class SmsConversation(models.Model):
                 )
         except UserError as error:
             return [str(error.args[0] if error.args else error)], []
+        except psycopg2.errors.UniqueViolation:
+            # The same e-mail is taken in by somebody else at this moment.
+            _logger.info("Conversation %s: e-mail delivered twice", self.id)
         except psycopg2.OperationalError:
             raise
         except Exception:
@@ -529,12 +520,11 @@ class SmsConversation(models.Model):
                     "body_html": self._render_mail(
                         "sms_gateway_hub.conversation_mail_back",
                         {
-                            "user": user,
+                            "marker": reply_to and self._get_marker(),
                             "problems": problems,
                             "hints": hints,
                             "text": user and problems and reply.text[:_SHOWN_SIZE],
                             "odoo_url": user and self._get_odoo_url(),
-                            "preview": (problems + hints)[0],
                         },
                     ),
                     "author_id": False,

@@ -214,17 +214,20 @@ class TestOwnerMail(MailCase, MockSmtplibCase):
         self.assertRegex(mail.message_id, r"^<[0-9a-f]{32}-sms-answer@[^>]+>$")
 
     def test_time_and_language_are_the_owners(self):
-        """Times are in the owner's time zone."""
+        """Times are in the owner's time zone and language."""
+        self.env["res.lang"]._activate_lang("fr_FR")
         conversation = self.text_in()
-        mail = self.mails()
-        for zone in ("America/New_York", "Asia/Tokyo"):
-            self.owner.tz = zone
+        for zone, lang, form in (
+            ("America/New_York", "en_US", "%-m/%-d/%y, %-I:%M %p"),
+            ("Asia/Tokyo", "fr_FR", "%d/%m/%Y %H:%M"),
+        ):
+            self.owner.write({"tz": zone, "lang": lang})
             mail = conversation._send_owner_mail(conversation.unanswered_message_id)
             shown = fields.Datetime.context_timestamp(
                 conversation.with_context(tz=zone), conversation.answer_until
             )
             self.assertIn(
-                shown.strftime("%-I:%M"), self.get_text(mail).replace("\u202f", " ")
+                shown.strftime(form), self.get_text(mail).replace("\u202f", " ")
             )
 
     def test_handing_over(self):
