@@ -138,33 +138,36 @@ class SmsConversation(models.Model):
         :return: dict of plain texts, none of them escaped
         """
         self.ensure_one()
-        _ = self.env._
         name = self._to_line(self._get_who(), _SUBJECT_NAME_SIZE)
         if message:
-            subject = _(
+            subject = self.env._(
                 "SMS from %(name)s: %(text)s",
                 name=name,
                 text=self._to_line(message.body, _SUBJECT_TEXT_SIZE) or "…",
             )
         else:
-            subject = _("The SMS conversation with %s is yours now", name)
+            subject = self.env._("The SMS conversation with %s is yours now", name)
         gateway = message.gateway_id or self.gateway_id
         subject_record = self._get_subject()
         facts = []
         if self.number != self._get_who():
-            facts.append((_("Number"), self.number))
+            facts.append((self.env._("Number"), self.number))
         if subject_record not in (self, self.partner_id):
             facts.append((self.document_label, subject_record.display_name))
         if message:
-            facts.append((_("Received"), self._format_time(message.create_date)))
+            facts.append(
+                (self.env._("Received"), self._format_time(message.create_date))
+            )
         if gateway:
-            facts.append((_("Gateway"), gateway.name))
+            facts.append((self.env._("Gateway"), gateway.name))
         if self.answer_until and self.state == "to_answer":
-            facts.append((_("Answer until"), self._format_time(self.answer_until)))
+            facts.append(
+                (self.env._("Answer until"), self._format_time(self.answer_until))
+            )
         if by:
-            facts.append((_("Handed over by"), by.sudo().name))
+            facts.append((self.env._("Handed over by"), by.sudo().name))
         elif self.owner_reason:
-            facts.append((_("Why you"), self.owner_reason))
+            facts.append((self.env._("Why you"), self.owner_reason))
         return {
             "subject": subject,
             "who": self._get_who(),

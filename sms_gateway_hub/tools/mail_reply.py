@@ -403,7 +403,7 @@ def html_to_text(html, *, keep_signatures=False):
         elif skipped is node and event == "end":
             skipped = None
         if event != "start" and skipped is None and node is not root:
-            writer.write(node.tail)
+            writer.add_text(node.tail)
     writer.break_line()
     return "\n".join(writer.lines)
 
@@ -457,7 +457,7 @@ class _Writer:
         self.counters = []
         self.preformatted = 0
 
-    def write(self, text):
+    def add_text(self, text):
         if not text:
             return
         if self.preformatted:
@@ -515,14 +515,14 @@ class _Writer:
         elif tag == "li":
             self._start_item()
         elif tag in ("td", "th") and self.buffer:
-            self.write(" ")
+            self.add_text(" ")
         elif tag == "pre":
             self.preformatted += 1
         elif tag == "img":
             alt = node.get("alt") or ""
             if 0 < len(alt) <= 8 and all(ord(sign) > 0x203B for sign in alt):
-                self.write(alt)
-        self.write(node.text)
+                self.add_text(alt)
+        self.add_text(node.text)
 
     def _start_item(self):
         if self.counters and self.counters[-1] is not None:
