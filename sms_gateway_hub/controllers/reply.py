@@ -107,7 +107,6 @@ class SmsReplyPage(http.Controller):
             return self._serve(token, body, params)
         except Exception:
             _logger.exception("The reply page could not be shown")
-            request.env.cr.rollback()
             return self._refuse("trouble", body=body)
 
     def _serve(self, token, body, params):
@@ -130,8 +129,7 @@ class SmsReplyPage(http.Controller):
 
     def _get_login_problem(self, link):
         """Say whether the gateway asks for a login that is not there."""
-        gateway = link.conversation_id.gateway_id
-        if not gateway.reply_needs_login or request.session.uid == link.user_id.id:
+        if not link._needs_login() or request.session.uid == link.user_id.id:
             return None
         return "wrong_user" if request.session.uid else "login"
 
@@ -140,9 +138,9 @@ class SmsReplyPage(http.Controller):
     # ------------------------------------------------------------------
 
     def _post(self, link, body, params):
-        needs_login = link.conversation_id.gateway_id.reply_needs_login
         env = link._get_user_env()
-        if needs_login and not request.validate_csrf(params.get("csrf_token")):
+        csrf_token = str(params.get("csrf_token") or "")
+        if link._needs_login() and not self._is_csrf_token(csrf_token):
             error = env._(
                 "Nothing was sent, because you logged in anew meanwhile. Press Send "
                 "again."
@@ -166,6 +164,9 @@ class SmsReplyPage(http.Controller):
             )
         return self._respond("", 303, {"Location": link._get_path()})
 
+    def _is_csrf_token(self, token):
+        return token.isascii() and request.validate_csrf(token)
+
     def _act(self, link, act):
         """Run an act as the link's user in a transaction of its own.
 
@@ -177,9 +178,9 @@ class SmsReplyPage(http.Controller):
         env = link._get_user_env()
 
         def work(new):
-            # In the link's environment, not the session's: ``new`` has its user.
             act(new["sms.reply.link"].browse(link.id))
 
+        link._wait_for_turn()
         try:
             in_new_transaction(env, work)
         except UniqueViolation:
@@ -202,7 +203,6 @@ class SmsReplyPage(http.Controller):
         count = segments.count_segments(body)
         # Who may see the conversation may see whom it is with.
         name, number = conversation.sudo().display_name, conversation.number
-        needs_login = conversation.sudo().gateway_id.reply_needs_login
         values = {
             "title": env._("SMS: %s", name),
             "name": name,
@@ -214,6 +214,7 @@ class SmsReplyPage(http.Controller):
             "can_answer": conversation.can_answer,
             "no_answer_reason": conversation.no_answer_reason,
             "closed": conversation.state == "closed",
+            "to_answer": conversation.state == "to_answer",
             "error": error,
             "body": body,
             "counter": self._counter_words(env).format(
@@ -225,7 +226,7 @@ class SmsReplyPage(http.Controller):
             "too_long": count.segments > const.MAX_SEGMENTS,
             "text_max_chars": _TEXT_MAX_CHARS,
             "nonce": uuid4().hex,
-            "csrf_token": request.csrf_token() if needs_login else False,
+            "csrf_token": request.csrf_token() if link._needs_login() else False,
             "odoo_path": f"/odoo/sms.conversation/{conversation.id}",
         }
         return self._render(env, "sms_gateway_hub.reply_page", values, status)
@@ -281,6 +282,9 @@ class SmsReplyPage(http.Controller):
         """
         status = _STATUS_OF_PROBLEM[problem]
         try:
+            if problem == "trouble":
+                # Whatever failed may have spoilt the transaction.
+                request.env.cr.rollback()
             env = self._get_problem_env(link)
             title, lines = self._get_problem_words(env, problem, link)
             path = link._get_path() if link else ""

@@ -206,6 +206,13 @@ class SmsReplyLink(models.Model):
             },
         )
 
+    def _needs_login(self):
+        """Say whether the link's user must be logged in as well."""
+        self.ensure_one()
+        gateway = self.sudo().conversation_id.gateway_id
+        # What a gateway asked for that is gone is not known: the safe way.
+        return not gateway or gateway.reply_needs_login
+
     def _get_problem(self):
         """Say why the link leads nowhere, or nothing.
 
@@ -227,24 +234,25 @@ class SmsReplyLink(models.Model):
             return "no_access"
         return None
 
+    def _wait_for_turn(self):
+        """Let the acts of a link come one after the other, until this transaction ends.
+
+        The act itself needs a younger transaction, which sees what the one before did.
+        """
+        self.ensure_one()
+        self.env.cr.execute(
+            SQL("SELECT pg_advisory_xact_lock(hashtext(%s), %s)", self._table, self.id)
+        )
+
     def _use(self):
-        """Lock the link for one act, so that acts come one after the other.
+        """Note that the link is used, now that it may be.
 
         :return: sms.conversation, as the link's user
         :raise UserError: the link has ended meanwhile
         """
         self.ensure_one()
         link = self.sudo()
-        # The ORM would not write the same second again, which would lock nothing.
-        link.env.cr.execute(
-            SQL(
-                "UPDATE sms_reply_link SET used_at = %s WHERE id = %s",
-                fields.Datetime.now(),
-                link.id,
-            ),
-            log_exceptions=False,
-        )
-        link.invalidate_recordset()
+        link.used_at = fields.Datetime.now()
         if link._get_problem():
             raise UserError(self.env._("This link no longer works: load the page."))
         return link.conversation_id.with_env(self._get_user_env())
@@ -270,7 +278,11 @@ class SmsReplyLink(models.Model):
             raise UserError(self.env._("Write a text first."))
         messages = self.env["sms.gateway.message"].sudo()
         known = messages.search([("uuid", "=", nonce)])
-        if known and known.body != body:
+        if known and (known.body, known.number, known.author_id) != (
+            body,
+            conversation.number,
+            self.user_id,
+        ):
             # An old page, reached by the Back button: not what was sent from it.
             raise UserError(outdated)
         if not known:

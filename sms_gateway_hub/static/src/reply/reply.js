@@ -12,6 +12,7 @@ const REFRESH_MS = 20000;
 const form = document.querySelector("form.answer");
 const textArea = form?.querySelector("textarea");
 const counter = document.getElementById("counter");
+let isBusy = false;
 
 function count() {
     const text = cleanText(textArea.value);
@@ -23,7 +24,7 @@ function count() {
         .replace("{chars}", [...text].length)
         .replace("{parts}", segments);
     if (isTooLong) {
-        counter.textContent += ` ${tooLong}`;
+        counter.textContent += ` – ${tooLong}`;
     }
     counter.classList.toggle("bad", isTooLong);
 }
@@ -34,8 +35,6 @@ function setBusy(busy) {
     }
     isBusy = busy;
 }
-
-let isBusy = false;
 
 /** Show what came in meanwhile, unless somebody is writing. */
 async function refresh() {
