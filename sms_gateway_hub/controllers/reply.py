@@ -3,7 +3,6 @@
 
 import logging
 from datetime import timedelta
-from itertools import groupby
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ from psycopg2.errors import UniqueViolation
 from odoo import SUPERUSER_ID, fields, http
 from odoo.exceptions import UserError
 from odoo.http import request
-from odoo.tools import format_date, format_time
+from odoo.tools import format_date, format_time, groupby
 
 from .. import const
 from ..tools import segments
@@ -268,7 +267,7 @@ class SmsReplyPage(http.Controller):
         return [
             {
                 "label": words.get(day) or format_date(env, day, date_format="full"),
-                "texts": list(of_day),
+                "texts": of_day,
             }
             for day, of_day in groupby(texts, key=lambda text: text["day"])
         ]
@@ -381,13 +380,15 @@ class SmsReplyPage(http.Controller):
     def _render(self, env, template, values, status, headers=None):
         lang = env["res.lang"]._get_data(code=env.lang)
         qweb = env["ir.qweb"]
+        # Of no direction: the style has none, and turning it needs a tool of its own.
+        assets = qweb.with_context(lang="en_US")
         values = {
             **values,
             "page_lang": (env.lang or "en_US").replace("_", "-").split("@")[0],
             "direction": lang.direction or "ltr",
             # Not by t-call-assets: it adds handlers that the policy forbids.
-            "styles": qweb._get_asset_links(_BUNDLE, css=True, js=False),
-            "scripts": qweb._get_asset_links(_BUNDLE, css=False, js=True),
+            "styles": assets._get_asset_links(_BUNDLE, css=True, js=False),
+            "scripts": assets._get_asset_links(_BUNDLE, css=False, js=True),
         }
         page = qweb._render(template, values)
         return self._respond(Markup("<!DOCTYPE html>\n") + page, status, headers)

@@ -173,9 +173,7 @@ class SmsReplyLink(models.Model):
     def _gc_links(self):
         """Forget links that ended long ago."""
         self.sudo().search(
-            [
-                ("expires_at", "<", fields.Datetime.now() - timedelta(days=_KEEP_DAYS))
-            ],
+            [("expires_at", "<", fields.Datetime.now() - timedelta(days=_KEEP_DAYS))],
             limit=10_000,
         ).unlink()
 
