@@ -17,17 +17,20 @@ from ..tools.transport import written_forms
 _logger = logging.getLogger(__name__)
 
 _NO_TOKEN = "0" * 64
-_TOKEN_IN_PATH = re.compile(r"(/sms_gateway/)[^/\s\"]+")
+# The second one also as Odoo's login page writes where to go on to.
+_TOKEN_IN_PATH = re.compile(
+    r"(/sms_gateway/)[^/\s\"]+|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+", re.I
+)
 
 
 class TokenFilter(logging.Filter):
-    """Keep webhook tokens, which stand in the path, out of the request log."""
+    """Keep tokens of webhooks and reply links out of the request log."""
 
     def filter(self, record):
-        record.msg = _TOKEN_IN_PATH.sub(r"\1***", str(record.msg))
+        record.msg = _TOKEN_IN_PATH.sub(r"\1\2***", str(record.msg))
         if isinstance(record.args, tuple):
             record.args = tuple(
-                _TOKEN_IN_PATH.sub(r"\1***", arg) if isinstance(arg, str) else arg
+                _TOKEN_IN_PATH.sub(r"\1\2***", arg) if isinstance(arg, str) else arg
                 for arg in record.args
             )
         return True

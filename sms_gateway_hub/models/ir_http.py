@@ -7,6 +7,7 @@ from odoo import models
 from odoo.http import request
 
 from ..controllers.main import SmsGatewayWebhook
+from ..controllers.reply import SmsReplyPage
 
 
 class IrHttp(models.AbstractModel):
@@ -25,5 +26,11 @@ class IrHttp(models.AbstractModel):
             except HTTPException as error:
                 # Too large, or not what it announced. Werkzeug would answer in HTML.
                 error.response = endpoint.__self__._answer(error.code)
+                raise
+        elif isinstance(getattr(endpoint, "__self__", None), SmsReplyPage):
+            try:
+                request.get_http_params()
+            except HTTPException as error:
+                error.response = endpoint.__self__._refuse("too_large")
                 raise
         return result

@@ -1,3 +1,79 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""A limit on how often something may happen, within one process."""
+"""A limit on how often something may happen, within one process.
+
+Pure Python without ``odoo``.
+"""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+
+
+class RateLimit:
+    """Count how often something happens by key, e.g. by address, and say when to stop.
+
+    Time is cut into windows of ``period_s`` that begin with the first hit of a key. One
+    hit costs the same however many keys there are, and no more than ``max_keys`` are
+    remembered: the one that was quiet for longest is forgotten first. Each process
+    counts for itself.
+
+    :param int limit: hits of one key within a window that are still allowed
+    :param float period_s: length of a window in seconds
+    :param int max_keys: keys to remember
+    :param clock: function that returns seconds and never goes back
+    """
+
+    def __init__(self, limit, period_s, *, max_keys=10_000, clock=time.monotonic):
+        if limit < 1 or period_s <= 0 or max_keys < 1:
+            raise ValueError("limit, period_s and max_keys must be above 0")
+        self.limit = limit
+        self.period_s = period_s
+        self.max_keys = max_keys
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Key -> [end of its window, hits]; the one hit last stands last.
+        self._windows = OrderedDict()
+
+    def __len__(self):
+        return len(self._windows)
+
+    def hit(self, key):
+        """Count one more, and say whether it is still allowed.
+
+        :param key: hashable
+        :return: bool
+        """
+        now = self._clock()
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None or window[0] <= now:
+                window = self._windows[key] = [now + self.period_s, 0]
+            window[1] += 1
+            self._windows.move_to_end(key)
+            if len(self._windows) > self.max_keys:
+                self._windows.popitem(last=False)
+            return window[1] <= self.limit
+
+    def reset(self):
+        """Forget everything."""
+        with self._lock:
+            self._windows.clear()
+
+
+def network_of(address):
+    """Return what one peer can hardly change: its IPv4 address, or its IPv6 /64.
+
+    :param str address: as the server saw it
+    :return: str; what is no address comes back shortened
+    """
+    try:
+        ip = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return (address or "")[:64]
+    if ip.version == 6:
+        if ip.ipv4_mapped:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)
