@@ -387,11 +387,34 @@ class SmsConversation(models.Model):
         conversations = self.sudo().search([("number", "=", number)])
         conversations._end_activities(self.env.user, done=False)
         conversations.link_ids._revoke()
+        # Done activities hold the text, and so does what the chatter says of them.
+        kinds = [self.env.ref(kind).id for kind in (_ANSWER_ACTIVITY, _OVERDUE_ACTIVITY)]
+        messages = self.env["sms.gateway.message"].sudo()
+        for model, ids in messages._read_group(
+            [("number", "=", number), ("res_id", "!=", False)],
+            ["res_model"],
+            ["res_id:array_agg"],
+        ):
+            self.env["mail.message"].sudo().search(
+                [
+                    ("model", "=", model),
+                    ("res_id", "in", ids),
+                    ("mail_activity_type_id", "in", kinds),
+                ]
+            ).unlink()
+            self.env["mail.activity"].sudo().search(
+                [
+                    ("res_model", "=", model),
+                    ("res_id", "in", ids),
+                    ("activity_type_id", "in", kinds),
+                    ("active", "=", False),
+                ]
+            ).unlink()
         # What somebody noted, and was told, is about the person as well.
         self.env["mail.message"].sudo().search(
             [("model", "=", self._name), ("res_id", "in", conversations.ids)]
         ).unlink()
-        conversations.activity_ids.unlink()
+        conversations.with_context(active_test=False).activity_ids.unlink()
         self.env.flush_all()
         self.env.cr.execute(
             SQL(
@@ -424,13 +447,16 @@ class SmsConversation(models.Model):
         """
         key = message._get_conversation_key()
         conversation = self._get_many([key])[key]
-        values = {"contact_reason": message.contact_reason}
+        values = {}
         if message.partner_id != conversation.partner_id:
             values["partner_id"] = message.partner_id.id
             values["contact_by_hand"] = False
+        if message.contact_reason != conversation.contact_reason:
+            values["contact_reason"] = message.contact_reason
         if message.gateway_id != conversation.gateway_id:
             values["gateway_id"] = message.gateway_id.id
-        conversation._write_quietly(values)
+        if values:
+            conversation._write_quietly(values)
         self._apart(conversation._look_for_document, message)
         return conversation
 
@@ -873,8 +899,6 @@ class SmsConversation(models.Model):
         if not self.partner_id and not self.contact_by_hand and message.partner_id:
             values["partner_id"] = message.partner_id.id
             values["contact_reason"] = self.env._("Was texted as this contact")
-        if not self.gateway_id and message.gateway_id:
-            values["gateway_id"] = message.gateway_id.id
         if not self.user_id and self._may_own(author):
             values["user_id"] = author.id
             values["owner_reason"] = self.env._("Wrote to this number")
