@@ -896,7 +896,7 @@ class SmsConversation(models.Model):
                 last_direction="outgoing",
                 last_body=self._get_preview(message.body),
             )
-        if not self.partner_id and not self.contact_by_hand and message.partner_id:
+        if self._follows_contact(message.partner_id):
             values["partner_id"] = message.partner_id.id
             values["contact_reason"] = self.env._("Was texted as this contact")
         if not self.user_id and self._may_own(author):
@@ -908,6 +908,19 @@ class SmsConversation(models.Model):
                 waited._note_answered(message)
         self._write_quietly(values)
         self._end_activities(author, done=True)
+
+    def _follows_contact(self, partner):
+        """Say whether the conversation becomes the one with a contact that was texted.
+
+        Not where somebody chose another one, nor where its contact owns the number.
+        """
+        self.ensure_one()
+        if not partner or partner == self.partner_id or self.contact_by_hand:
+            return False
+        if not self.partner_id:
+            return True
+        mobiles = self.env["res.partner.mobile"]
+        return mobiles._find_owner(self.number, self.company_id) != self.partner_id
 
     @api.model
     def _note_failed(self, messages):

@@ -1982,8 +1982,8 @@ class SmsGatewayMessage(models.Model):
         """Return the contact of a whole number, never of a part of it.
 
         Whom somebody chose in the conversation, else the two-way owner of the number,
-        else whom the conversation is with, else the only one; of several the one that
-        this number was last texted as.
+        else the only one; of several the one that this number was last texted as, or
+        whom the conversation is with.
 
         :param gateway: sms.gateway that the text came through, at most one
         :param str number: as the gateway gave it
@@ -2008,30 +2008,32 @@ class SmsGatewayMessage(models.Model):
         owner = self.env["res.partner.mobile"]._find_owner(number, company)
         if owner:
             return owner.sudo(), self.env._("Owner of the number")
-        if known:
-            return known, thread.contact_reason or self.env._("Known from before")
         partners = self._find_partners(number, company)
-        if len(partners) > 1:
-            last = self.sudo().search_fetch(
-                [
-                    ("number", "=", number),
-                    ("direction", "=", "outgoing"),
-                    ("partner_id", "in", partners.ids),
-                ],
-                ["partner_id"],
-                limit=1,
-            )
-            if last:
-                return last.partner_id, self.env._(
-                    "The one of %s contacts with this number that was texted last",
-                    len(partners),
-                )
-            return partners[:1], self.env._(
-                "The first of %s contacts with this number", len(partners)
-            )
-        if partners:
+        if not partners and known:
+            return known, self.env._("Had this number before")
+        if not partners:
+            return partners, self.env._("No contact has this number")
+        if len(partners) == 1:
             return partners, self.env._("The only contact with this number")
-        return partners, self.env._("No contact has this number")
+        last = self.sudo().search_fetch(
+            [
+                ("number", "=", number),
+                ("direction", "=", "outgoing"),
+                ("partner_id", "in", partners.ids),
+            ],
+            ["partner_id"],
+            limit=1,
+        )
+        if last:
+            return last.partner_id, self.env._(
+                "The one of %s contacts with this number that was texted last",
+                len(partners),
+            )
+        if known & partners:
+            return known, thread.contact_reason
+        return partners[:1], self.env._(
+            "The first of %s contacts with this number", len(partners)
+        )
 
     @api.model
     def _find_partners(self, number, company):

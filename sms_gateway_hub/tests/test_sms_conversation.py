@@ -161,6 +161,12 @@ class TestIncoming(ConversationCase):
              "The one of 2 contacts with this number that was texted last"),
             ("the thread's", shared, lambda: self.conversation_with(shared, pair[1]),
              pair[1], "Was texted as this contact"),
+            ("the thread's, who has another number now", NUMBERS[9],
+             lambda: self.conversation_with(NUMBERS[9], pair[1]),
+             pair[1], "Had this number before"),
+            ("the thread's, and somebody else has the number now", NUMBERS[2],
+             lambda: self.conversation_with(NUMBERS[2], pair[1]),
+             alone, "The only contact with this number"),
             ("chosen", NUMBERS[0], lambda: self.conversation_with(
                 NUMBERS[0], alone, contact_by_hand=True, contact_reason="Chosen"),
              alone, "Chosen"),
@@ -447,6 +453,22 @@ class TestAnswering(ConversationCase):
         self.text_in()
         self.assertEqual(self.conversation().user_id, self.colleague)
         self.assertEqual(self.activities_of(self.partner).user_id, self.colleague)
+
+    def test_texted_as_another(self):
+        """A conversation follows whom we text, unless its contact owns the number."""
+        twin = self.env["res.partner"].create({"name": "Twin", "mobile": NUMBERS[0]})
+        for label, prepare, partner in (
+            ("owned", None, self.partner),
+            ("nobody owns it", lambda: self.partner.mobile_ids._release_ownership(),
+             twin),
+        ):  # fmt: skip
+            with self.row(label):
+                self.text_in()
+                if prepare:
+                    prepare()
+                self.compose(self.owner, twin)
+                self.assertEqual(self.conversation().partner_id, partner)
+                self.assertEqual(self.text_in().partner_id, partner)
 
     def test_cannot_be_answered(self):
         """What cannot leave is refused with its reason, and nothing is kept."""
