@@ -221,7 +221,9 @@ class SmsConversation(models.Model):
     @api.depends("number", "partner_id", "company_id")
     def _compute_other_partner_ids(self):
         numbers = self.filtered("can_answer").mapped("number")
-        mobiles = self.env["res.partner.mobile"].search([("number_e164", "in", numbers)])
+        mobiles = self.env["res.partner.mobile"].search(
+            [("number_e164", "in", numbers)]
+        )
         # Landlines and numbers of contacts without a list of mobile numbers.
         phones = self.env["res.partner"].search([("phone_sanitized", "in", numbers)])
         mobiles_by_number = mobiles.grouped("number_e164")
@@ -230,11 +232,14 @@ class SmsConversation(models.Model):
             number, company = conversation.number, conversation.company_id
             found = phones_by_number.get(number, phones.browse())
             found |= mobiles_by_number.get(number, mobiles.browse()).partner_id
-            conversation.other_partner_ids = found.filtered(
-                lambda partner, company=company: (
-                    partner.company_id in (company, company.browse())
+            conversation.other_partner_ids = (
+                found.filtered(
+                    lambda partner, company=company: (
+                        partner.company_id in (company, company.browse())
+                    )
                 )
-            ) - conversation.partner_id
+                - conversation.partner_id
+            )
 
     @api.depends("res_model", "res_id")
     @api.depends_context("lang")
@@ -388,7 +393,9 @@ class SmsConversation(models.Model):
         conversations._end_activities(self.env.user, done=False)
         conversations.link_ids._revoke()
         # Done activities hold the text, and so does what the chatter says of them.
-        kinds = [self.env.ref(kind).id for kind in (_ANSWER_ACTIVITY, _OVERDUE_ACTIVITY)]
+        kinds = [
+            self.env.ref(kind).id for kind in (_ANSWER_ACTIVITY, _OVERDUE_ACTIVITY)
+        ]
         messages = self.env["sms.gateway.message"].sudo()
         for model, ids in messages._read_group(
             [("number", "=", number), ("res_id", "!=", False)],
@@ -598,12 +605,17 @@ class SmsConversation(models.Model):
         )
         if not self._may_own(user):
             rule = rules
-            for user, reason in self._get_fallback_owners(message):
-                if self._may_own(user):
-                    break
-            else:
-                user = self.env["res.users"]
-                reason = self.env._("Nobody could be found: a manager has to choose.")
+            user, reason = next(
+                (
+                    (owner, why)
+                    for owner, why in self._get_fallback_owners(message)
+                    if self._may_own(owner)
+                ),
+                (
+                    self.env["res.users"],
+                    self.env._("Nobody could be found: a manager has to choose."),
+                ),
+            )
         self._write_quietly(
             {"user_id": user.id, "owner_reason": reason, "rule_id": rule.id}
         )
@@ -699,9 +711,7 @@ class SmsConversation(models.Model):
         for conversation in conversations:
             if conversation.user_id == user and not note:
                 continue
-            conversation.link_ids.filtered(
-                lambda link: link.user_id != user
-            )._revoke()
+            conversation.link_ids.filtered(lambda link: link.user_id != user)._revoke()
             conversation.write(
                 {
                     "user_id": user.id,
@@ -987,6 +997,8 @@ class SmsConversation(models.Model):
         :raise UserError: it cannot be texted: the reason in words. Nothing is kept
         """
         self.ensure_one()
+        # Links and e-mails lead here without a company chosen on a screen.
+        self = self.with_company(self.sudo().company_id)
         self.check_access("read")
         # Who sends the same once more at the same time waits for the first one.
         self.env.cr.execute(
@@ -998,9 +1010,9 @@ class SmsConversation(models.Model):
         )
         messages = self.env["sms.gateway.message"].sudo()
         if uuid and (known := messages.search([("uuid", "=", uuid)])):
-            if (
-                known.author_id != self.env.user
-                or known._get_conversation_key() != (self.number, self.company_id.id)
+            if known.author_id != self.env.user or known._get_conversation_key() != (
+                self.number,
+                self.company_id.id,
             ):
                 raise UserError(self.env._("This page is outdated: load it again."))
             return known
@@ -1091,9 +1103,7 @@ class SmsConversation(models.Model):
             user_id=manager.id,
             summary=local.env._("SMS not answered in time: %s", local.display_name),
             note=self.env["sms.sms"]._sms_gateway_to_html(
-                local.env._(
-                    "%s should have answered by now.", local.user_id.name
-                )
+                local.env._("%s should have answered by now.", local.user_id.name)
                 if self.user_id
                 else local.env._("Nobody is responsible for it: choose somebody.")
             ),
@@ -1138,6 +1148,7 @@ class SmsConversation(models.Model):
         :raise UserError: it could not be sent: why, in words
         """
         self.ensure_one()
+        self.check_access("read")
         self._answer(str(body or ""))
         return self.get_thread()
 

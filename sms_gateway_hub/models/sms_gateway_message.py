@@ -1952,9 +1952,7 @@ class SmsGatewayMessage(models.Model):
         self.ensure_one()
         self.write({"res_model": document._name, "res_id": document.id})
         self.mail_message_id = self._log_on(document)
-        self._notify_screens(
-            self.mail_message_id.ids, [(document._name, document.id)]
-        )
+        self._notify_screens(self.mail_message_id.ids, [(document._name, document.id)])
 
     @api.model
     def _find_company(self, gateway, number):

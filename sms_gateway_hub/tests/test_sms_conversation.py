@@ -199,7 +199,9 @@ class TestIncoming(ConversationCase):
                     conversation.can_answer, number.startswith("+"), "can be answered"
                 )
                 answer = self.activities_of(partner or conversation)
-                self.assertEqual(answer.summary, f"Answer SMS: {message.display_name[9:]}")
+                self.assertEqual(
+                    answer.summary, f"Answer SMS: {message.display_name[9:]}"
+                )
 
     def conversation_with(self, number, partner, **values):
         key = number, self.company.id
@@ -376,9 +378,7 @@ class TestIncoming(ConversationCase):
             self.env.flush_all()
         self.assertFalse([row for row in statements if "sms_conversation" in row])
         with self.count_queries() as statements:
-            self.enqueue(
-                uuid="a" * 32, kind="automatic", partner_id=self.partner.id
-            )
+            self.enqueue(uuid="a" * 32, kind="automatic", partner_id=self.partner.id)
         self.assertFalse([row for row in statements if "sms_conversation" in row])
 
 
@@ -489,6 +489,20 @@ class TestAnswering(ConversationCase):
                     conversation.with_user(self.manager)._answer(body)
                 self.assertEqual(self.messages_of(), before)
                 self.assertEqual(self.conversation(number).state, "to_answer")
+
+    def test_other_company_chosen(self):
+        """A link or e-mail answers for a company that is not the user's first one."""
+        other = self.env["res.company"].create({"name": "First"})
+        self.text_in()
+        self.owner.write(
+            {"company_ids": [Command.link(other.id)], "company_id": other.id}
+        )
+        conversation = self.conversation().with_user(self.owner)
+        answer = conversation._answer("Yes")
+        self.assertEqual(answer.company_id, self.company)
+        self.owner.company_ids = other
+        with self.assertRaises(AccessError):
+            conversation._answer("Yes")
 
     def test_sent_once(self):
         """The same form sent twice texts once; an id of others is refused."""
@@ -623,9 +637,7 @@ class TestAnswering(ConversationCase):
         self.env.invalidate_all()
         conversation = self.conversation()
         self.assertEqual(conversation.partner_id, left)
-        self.assertEqual(
-            self.activities_of(left), conversation.answer_activity_id
-        )
+        self.assertEqual(self.activities_of(left), conversation.answer_activity_id)
 
     def test_number_taken_over(self):
         """The new owner of a number wins over whom somebody chose before."""
@@ -687,9 +699,7 @@ class TestHandedOver(ConversationCase):
             self.assertFalse(self.conversation().user_id)
             self.assertFalse(self.activities_of(self.partner))
             conversation.with_user(self.colleague).action_take()
-            self.assertEqual(
-                self.activities_of(self.partner).user_id, self.colleague
-            )
+            self.assertEqual(self.activities_of(self.partner).user_id, self.colleague)
 
     def test_who_may(self):
         """Managers assign, owners hand on, everybody takes what is nobody's."""
@@ -708,17 +718,15 @@ class TestHandedOver(ConversationCase):
                 self.text_in()
                 conversation = self.conversation()
                 conversation.sudo().user_id = owner
-                ways = (
-                    lambda: conversation.with_user(user).write({"user_id": to.id}),
-                    lambda: conversation.with_user(user)._reassign(to),
-                )
-                for way in ways:
+                mine = conversation.with_user(user)
+                for way, value in ((mine.write, {"user_id": to.id}),
+                                   (mine._reassign, to)):  # fmt: skip
                     if error:
                         with self.assertRaises(error):
-                            way()
+                            way(value)
                     else:
                         conversation.sudo().user_id = owner
-                        way()
+                        way(value)
                         self.assertEqual(conversation.user_id, to)
 
     def test_escalated_once(self):
@@ -730,7 +738,9 @@ class TestHandedOver(ConversationCase):
         self.assertNotIn(conversation, overdue)
         conversation._cron_escalate()
         self.assertFalse(conversation.escalated_at)
-        self.force(conversation, answer_until=fields.Datetime.now() - timedelta(hours=1))
+        self.force(
+            conversation, answer_until=fields.Datetime.now() - timedelta(hours=1)
+        )
         self.assertTrue(conversation.is_overdue)
         for wanted in (True, False):
             found = self.env["sms.conversation"].search(
@@ -846,8 +856,8 @@ class TestConversationAccess(ConversationCase):
         for user in (self.owner, self.manager):
             mine = conversation.with_user(user)
             for values in ({"state": "closed"}, {"number": NUMBERS[1]},
-                           {"partner_id": False}, {"user_id": user.id, "state": "closed"},
-                           {"last_body": "x"}):  # fmt: skip
+                           {"partner_id": False}, {"last_body": "x"},
+                           {"user_id": user.id, "state": "closed"}):  # fmt: skip
                 with self.subTest(values=values), self.assertRaises(AccessError):
                     mine.write(values)
             with self.assertRaises(AccessError):
@@ -902,7 +912,5 @@ class TestConversationAccess(ConversationCase):
             .with_context(read_group_expand=True)
             .web_read_group([("state", "=", "to_answer")], ["user_id"])
         )
-        owners = [
-            group["user_id"] and group["user_id"][0] for group in found["groups"]
-        ]
+        owners = [group["user_id"] and group["user_id"][0] for group in found["groups"]]
         self.assertIn(self.owner.id, owners)
