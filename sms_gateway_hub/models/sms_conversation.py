@@ -303,6 +303,8 @@ class SmsConversation(models.Model):
     def _get_many(self, pairs):
         """Return the conversations of numbers, new ones where there are none.
 
+        They are locked, so that whoever writes to them next does not fail.
+
         :param pairs: iterable of (number, id of res.company)
         :return: dict of (number, id of res.company) to sms.conversation
         """
@@ -335,7 +337,24 @@ class SmsConversation(models.Model):
                 log_exceptions=False,
             )
             found.update(self._find_many(missing))
+        self.union(*found.values())._lock()
         return found
+
+    def _lock(self):
+        """Wait until nobody else writes to these conversations.
+
+        What somebody wrote since our transaction began repeats it. Said here, where
+        the log does not get the text that is about to be written.
+        """
+        self.flush_recordset()
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM sms_conversation WHERE id = ANY(%s) "
+                "ORDER BY id FOR NO KEY UPDATE",
+                self.ids,
+            ),
+            log_exceptions=False,
+        )
 
     @api.model
     def _find_many(self, pairs):
@@ -1001,13 +1020,7 @@ class SmsConversation(models.Model):
         self = self.with_company(self.sudo().company_id)
         self.check_access("read")
         # Who sends the same once more at the same time waits for the first one.
-        self.env.cr.execute(
-            SQL(
-                "SELECT id FROM sms_conversation WHERE id = %s FOR NO KEY UPDATE",
-                self.id,
-            ),
-            log_exceptions=False,
-        )
+        self._lock()
         messages = self.env["sms.gateway.message"].sudo()
         if uuid and (known := messages.search([("uuid", "=", uuid)])):
             if known.author_id != self.env.user or known._get_conversation_key() != (
