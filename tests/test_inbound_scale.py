@@ -72,8 +72,8 @@ def fill(database, count):
     indexes = database.rows(
         """
         SELECT indexname, indexdef FROM pg_indexes
-         WHERE tablename = 'res_partner' AND indexname NOT IN (
-               SELECT conname FROM pg_constraint)
+         WHERE tablename IN ('res_partner', 'res_partner_mobile')
+           AND indexname NOT IN (SELECT conname FROM pg_constraint)
         """
     )
     for name, _definition in indexes:
@@ -89,8 +89,6 @@ def fill(database, count):
         """,
         count,
     )
-    for _name, definition in indexes:
-        database.rows(definition)
     database.rows(
         """
         INSERT INTO res_partner_mobile (partner_id, number, number_e164, line_type,
@@ -100,6 +98,8 @@ def fill(database, count):
          WHERE phone LIKE '+49151%%' AND right(phone, 1)::int %% 2 = 0
         """
     )
+    for _name, definition in indexes:
+        database.rows(definition)
     database.rows("ANALYZE res_partner")
     database.rows("ANALYZE res_partner_mobile")
 
