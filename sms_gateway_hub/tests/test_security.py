@@ -82,6 +82,30 @@ MATRIX = {
         "public": "", "portal": "", "user": "", "manager": "",
         "administrator": "rwcu", "system": "rwcu",
     },
+    "sms.conversation": {
+        "public": "", "portal": "", "user": "rw", "manager": "rw",
+        "administrator": "rw", "system": "rw",
+    },
+    "sms.assignment.rule": {
+        "public": "", "portal": "", "user": "r", "manager": "rwcu",
+        "administrator": "rwcu", "system": "rwcu",
+    },
+    "sms.reply.link": {
+        "public": "", "portal": "", "user": "", "manager": "r",
+        "administrator": "r", "system": "r",
+    },
+    "sms.conversation.reassign": {
+        "public": "", "portal": "", "user": "rwcu", "manager": "rwcu",
+        "administrator": "rwcu", "system": "rwcu",
+    },
+    "sms.conversation.contact": {
+        "public": "", "portal": "", "user": "rwcu", "manager": "rwcu",
+        "administrator": "rwcu", "system": "rwcu",
+    },
+    "sms.log": {
+        "public": "", "portal": "", "user": "rwcu", "manager": "rwcu",
+        "administrator": "rwcu", "system": "rwcu",
+    },
 }  # fmt: skip
 SECRET_FIELDS = (
     "testing_key",
@@ -458,6 +482,52 @@ class TestPublicMethods(SecurityMixin, HttpCase):
         error = answer.get("error")
         return answer.get("result"), error and error["data"]["name"]
 
+    def make_conversation(self):
+        """Make a conversation with the contact that is an administrator's."""
+        key = NUMBERS[0], self.env.company.id
+        conversation = self.env["sms.conversation"]._get_many([key])[key]
+        conversation.write(
+            {
+                "partner_id": self.partner.id,
+                "user_id": self.env.ref("base.user_admin").id,
+                "state": "to_answer",
+                "last_at": "2026-01-01 12:00:00",
+            }
+        )
+        return conversation
+
+    def test_conversations_of_others(self):
+        """T10: neither strangers nor visitors do anything with a conversation."""
+        conversation = self.make_conversation()
+        unknown = self.env["sms.conversation"]._get_many(
+            [(NUMBERS[1], self.env.company.id)]
+        )[NUMBERS[1], self.env.company.id]
+        unknown.user_id = self.env.ref("base.user_admin")
+        self.env.flush_all()
+        calls = {
+            "action_answer": ("Yes",),
+            "action_close": (),
+            "action_open_document": (),
+            "action_take": (),
+            "get_thread": (),
+            "read": (["last_body"],),
+            "write": ({"user_id": False},),
+        }
+        strangers = [
+            (self.users["public"], conversation),
+            (self.users["portal"], conversation),
+            (self.stranger, conversation),
+            # Without a contact it is for its owner and managers.
+            (self.users["user"], unknown),
+        ]
+        for user, record in strangers:
+            for method, args in calls.items():
+                with self.row(f"{user.name} {method}"):
+                    with self.assertRaises(AccessError):
+                        getattr(record.with_user(user), method)(*args)
+                    self.assertFalse(self.messages_of())
+                    self.assertEqual(record.user_id, self.env.ref("base.user_admin"))
+
     def test_public_methods(self):
         """Each public method is refused to who has no right on its record."""
         message = self.enqueue()
@@ -470,7 +540,9 @@ class TestPublicMethods(SecurityMixin, HttpCase):
         broadcast = self.env["sms.broadcast"].create(
             {"name": "Broadcast", "body": "Hello", "company_id": self.env.company.id}
         )
+        conversation = self.make_conversation()
         self.env.flush_all()
+        everybody = ("user", "manager", "administrator", "system")
         calls = {
             "sms.gateway": {
                 name: (self.gateway, ("administrator", "system"))
@@ -508,17 +580,27 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                     "action_start",
                 )
             },
+            # Somebody else's, with a contact: seen and answered by every user.
+            "sms.conversation": {
+                "action_answer": (conversation, everybody, "Yes"),
+                "action_open_document": (conversation, everybody),
+                "get_thread": (conversation, everybody),
+                "action_close": (conversation, everybody[1:]),
+                "action_take": (conversation, everybody[1:]),
+            },
         }
         token = self.gateway.webhook_token
         seen = self.env["sms.consent"].search([])
         for model, methods in calls.items():
-            for method, (record, allowed) in methods.items():
+            for method, (record, allowed, *args) in methods.items():
                 for role in self.users:
                     if role == "public":
                         continue
                     with self.row(f"{role} {model} {method}"):
                         with mute_logger("odoo.http"):
-                            _result, error = self.rpc(role, model, method, record.ids)
+                            _result, error = self.rpc(
+                                role, model, method, record.ids, *args
+                            )
                         if role in allowed:
                             self.assertNotEqual(error, "odoo.exceptions.AccessError")
                         else:
@@ -526,6 +608,7 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                             self.assertEqual(self.gateway.webhook_token, token)
                             self.assertEqual(len(self.messages_of()), 2)
                             self.assertEqual(broadcast.state, "draft")
+                            self.assertEqual(conversation.state, "to_answer")
                             self.assertFalse(self.env["sms.consent"].search([]) - seen)
 
     def test_every_public_method_is_known(self):
@@ -547,6 +630,10 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                 "action_pause", "action_resume", "action_send_test", "action_start",
                 # Reads lines that the broadcast holds itself.
                 "action_open_line",
+            },
+            "sms.conversation": {
+                "action_answer", "action_close", "action_open_document",
+                "action_take", "get_thread",
             },
             # Opens what its broadcast's reader may read.
             "sms.broadcast.recipient": {"action_open_record"},
@@ -583,6 +670,10 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             ("sms.gateway.message", "_set_state", [[1], "sent"]),
             ("sms.gateway.event", "_cron_apply", []),
             ("sms.gateway.event", "_store", [self.gateway.id, []]),
+            ("sms.conversation", "_answer", [[1], "Yes"]),
+            ("sms.conversation", "_reassign", [[1], 1]),
+            ("sms.conversation", "_cron_close", []),
+            ("sms.gateway.message", "_receive", [self.gateway.id, {}]),
             ("sms.gateway.adapter.testing", "_get_redacted_values", [self.gateway.id]),
         ):
             with self.row(f"{model} {method}"), mute_logger("odoo.http"):
