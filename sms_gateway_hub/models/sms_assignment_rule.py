@@ -233,9 +233,10 @@ class SmsAssignmentRule(models.Model):
         """
         # An archived keyword or gateway is still a condition: without it, the rule
         # would fit everything.
+        is_try = conversation.env.context.get("sms_gateway_try", False)
         rules = (
             self.sudo()
-            .with_context(active_test=False)
+            .with_context(active_test=False, sms_gateway_try=is_try)
             .search(
                 Domain("active", "=", True)
                 & Domain("company_id", "in", [conversation.company_id.id, False])

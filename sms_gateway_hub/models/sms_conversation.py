@@ -441,17 +441,26 @@ class SmsConversation(models.Model):
         :param message: sms.gateway.message, incoming
         """
         self.ensure_one()
-        rule, user, reason = self.env["sms.assignment.rule"]._find_owner(self, message)
-        if not user:
-            for user, reason in self._get_fallback_owners(message):
-                if self._may_own(user):
-                    break
-            else:
-                user = self.env["res.users"]
-                reason = self.env._("Nobody could be found: a manager has to choose.")
+        rule, user, reason = self._decide_owner(message)
         self.write(
             {"user_id": user.id, "owner_reason": reason, "rule_id": rule.id or False}
         )
+
+    def _decide_owner(self, message):
+        """Return whose the conversation is by the rules, else by the fall-backs.
+
+        :param message: sms.gateway.message, incoming
+        :return: tuple of sms.assignment.rule, res.users, both maybe empty, and the
+            reason in words
+        """
+        rule, user, reason = self.env["sms.assignment.rule"]._find_owner(self, message)
+        if user:
+            return rule, user, reason
+        for user, reason in self._get_fallback_owners(message):
+            if self._may_own(user):
+                return rule, user, reason
+        reason = self.env._("Nobody could be found: a manager has to choose.")
+        return rule, self.env["res.users"], reason
 
     def _get_fallback_owners(self, message):
         """Yield whose it could be where no rule says so, the best first.

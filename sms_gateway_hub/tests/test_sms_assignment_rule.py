@@ -635,6 +635,36 @@ class TestSmsAssignmentRule(SmsGatewayCase):
         self.assertEqual(anything.condition_text, "Always")
         self.assertEqual(anything.target_text, "Bob")
 
+    def test_a_manager_tries_the_rules(self):
+        """The page says whose a text would be; nobody loses the turn by it."""
+        manager = self.new_user("boss", "sms_gateway_hub.group_manager")
+        rule = self.make_rules(
+            [{**IN_TURN, "name": "Hungry", "keyword_ids": "pizza"}]
+        )
+        attempts = self.env["sms.assignment.try"].with_user(manager)
+        with Form(attempts) as form:
+            form.gateway_id = self.gateway
+            self.assertFalse(form.reason)
+            form.number = CUSTOMER
+            self.assertEqual((form.user_id, form.reason), (self.ada, SALESPERSON))
+            form.body = "Pizza please"
+            for _n in range(2):
+                form.number = UNKNOWN
+                self.assertEqual(form.user_id, self.bob)
+                self.assertEqual(form.reason, "Rule “Hungry”: next in turn")
+                self.assertEqual((form.rule_id, form.keyword_id), (rule, self.pizza))
+                form.number = CUSTOMER
+        self.assertFalse(rule.last_user_id)
+        self.assertFalse(self.messages_of())
+        self.assertFalse(
+            self.env["sms.conversation"].search([("number", "=", UNKNOWN)])
+        )
+        self.gateway.responsible_user_id = False
+        with Form(attempts) as form:
+            form.gateway_id = self.gateway
+            form.number = UNKNOWN
+            self.assertEqual(form.reason, NOBODY)
+
     def test_a_condition_does_not_vanish(self):
         """What a rule asks for cannot be deleted: the rule would fit every text."""
         self.make_rules([{**FOR_BOB, "category_ids": "vip", "keyword_ids": "pizza"}])
