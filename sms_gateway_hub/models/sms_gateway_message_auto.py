@@ -26,9 +26,9 @@ class SmsGatewayMessage(models.Model):
             ("word", "Answer to an own word"),
             ("away", "Answer outside office hours"),
         ],
-        help="The one answer to STOP or HELP leaves in spite of a refusal. The question "
-        "for consent and automatic answers to texts leave without consent on record, "
-        "but never in spite of a refusal.",
+        help="The one answer to STOP or HELP leaves in spite of a refusal. The "
+        "question for consent and automatic answers to texts leave without consent on "
+        "record, but never in spite of a refusal.",
     )
 
     def _auto_reply(self):

@@ -71,8 +71,8 @@ class SmsKeyword(models.Model):
     )
     answer = fields.Text(
         translate=True,
-        help="Is texted to whoever texts this word. It may hold {company} and {number}. "
-        "Empty: nothing is answered by itself.",
+        help="Is texted to whoever texts this word. It may hold {company} and "
+        "{number}. Empty: nothing is answered by itself.",
     )
     needs_answer = fields.Boolean(
         "A person answers, too",

@@ -31,6 +31,7 @@ class AutoReplyCase(SmsGatewayCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.env["sms.keyword"].search([("family", "=", "own")]).active = False
         cls.company = cls.env.company
         cls.owner = cls.new_user("owner", "base.group_user")
         cls.gateway.write(
@@ -134,7 +135,9 @@ class TestOwnWords(AutoReplyCase):
         keyword.create({"word": "genug", "family": "stop", "lang": "de"})
         self.add("genug", answer="Haha", gateway_id=self.gateway.id)
         message = self.let_in("Genug")
-        self.assertEqual((message.keyword_family, message.keyword_id), ("stop", keyword))
+        self.assertEqual(
+            (message.keyword_family, message.keyword_id), ("stop", keyword)
+        )
         for word in ("STOP", "Stop alerts", "no more texts", "unsubscribe me"):
             with self.row(word), self.assertRaises(ValidationError):
                 self.add(word, answer="Haha", gateway_id=self.gateway.id)
@@ -267,9 +270,7 @@ class TestAwayAnswer(AutoReplyCase):
             self.assertEqual(sent.mapped("exempt"), ["answer"])
             self.let_in("Hello again", at=CLOSED)
             self.let_in("hours", at=CLOSED)
-            self.assertEqual(
-                self.messages_of([("direction", "=", "outgoing")]), sent
-            )
+            self.assertEqual(self.messages_of([("direction", "=", "outgoing")]), sent)
         with self.row("a gateway out of service"):
             self.gateway.state = "disabled"
             self.let_in("hours", at=CLOSED)
@@ -308,9 +309,7 @@ class TestLoops(AutoReplyCase):
             self.let_in("hours")
         answers = self.messages_of([("direction", "=", "outgoing")])
         self.assertEqual(len(answers), const.ANSWERS_PER_H)
-        self.assertEqual(
-            answers.mapped("exempt"), ["answer"] * 3 + ["word"] * 3
-        )
+        self.assertEqual(answers.mapped("exempt"), ["answer"] * 3 + ["word"] * 3)
         self.let_in("help")
         self.assertEqual(len(self.answers()), const.ANSWERS_PER_H)
         # Others are not concerned, and a refusal is confirmed in any case.
@@ -326,9 +325,7 @@ class TestLoops(AutoReplyCase):
         sent = self.messages_of([("direction", "=", "outgoing")])
         self.assertEqual(len(sent), const.ANSWERS_PER_H)
         for message in sent:
-            self.force(
-                message, create_date=message.create_date - timedelta(minutes=61)
-            )
+            self.force(message, create_date=message.create_date - timedelta(minutes=61))
         self.let_in("hours")
         self.assertEqual(len(self.answers()), const.ANSWERS_PER_H + 1)
 

@@ -380,12 +380,11 @@ class TestSmsAssignmentRule(SmsGatewayCase):
         cls.vip = tags.create({"name": "VIP"})
         cls.gold = tags.create({"name": "Gold", "parent_id": cls.vip.id})
         words = cls.env["sms.keyword"]
+        words.search([("family", "=", "own")]).active = False
         cls.pizza = words.create(
             {"word": "PIZZA", "family": "own", "needs_answer": True}
         )
-        cls.old_word = words.create(
-            {"word": "PASTA", "family": "own", "active": False}
-        )
+        cls.old_word = words.create({"word": "PASTA", "family": "own", "active": False})
         cls.partner.write(
             {
                 "user_id": cls.ada.id,
@@ -525,9 +524,7 @@ class TestSmsAssignmentRule(SmsGatewayCase):
 
     def test_users_take_turns(self):
         """One after the other, without the absent, and going on where it was."""
-        rule = self.make_rules(
-            [{"assign_to": "turn", "user_ids": "cyd ada bob"}]
-        )
+        rule = self.make_rules([{"assign_to": "turn", "user_ids": "cyd ada bob"}])
         numbers = iter(f"+1202555{n}" for n in range(2000, 2100))
 
         def owners(count):
@@ -638,9 +635,7 @@ class TestSmsAssignmentRule(SmsGatewayCase):
     def test_a_manager_tries_the_rules(self):
         """The page says whose a text would be; nobody loses the turn by it."""
         manager = self.new_user("boss", "sms_gateway_hub.group_manager")
-        rule = self.make_rules(
-            [{**IN_TURN, "name": "Hungry", "keyword_ids": "pizza"}]
-        )
+        rule = self.make_rules([{**IN_TURN, "name": "Hungry", "keyword_ids": "pizza"}])
         attempts = self.env["sms.assignment.try"].with_user(manager)
         with Form(attempts) as form:
             form.gateway_id = self.gateway
