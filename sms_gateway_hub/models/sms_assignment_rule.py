@@ -94,7 +94,6 @@ class SmsAssignmentRule(models.Model):
             ("turn", "Several users in turn"),
             ("salesperson", "The contact's salesperson"),
         ],
-        "Assign to",
         required=True,
         default="user",
         help="Who answers. If that gives nobody, the next rule is asked.",

@@ -24,7 +24,7 @@ class SmsAssignmentTry(models.TransientModel):
     body = fields.Text("Text")
     partner_id = fields.Many2one("res.partner", "Contact", compute="_compute_owner")
     keyword_id = fields.Many2one("sms.keyword", "Own word", compute="_compute_owner")
-    rule_id = fields.Many2one("sms.assignment.rule", "Rule", compute="_compute_owner")
+    rule_id = fields.Many2one("sms.assignment.rule", compute="_compute_owner")
     user_id = fields.Many2one("res.users", "Owner", compute="_compute_owner")
     reason = fields.Char("Why", compute="_compute_owner")
 
