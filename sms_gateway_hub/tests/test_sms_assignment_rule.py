@@ -310,14 +310,20 @@ ROWS = [
         CHOSEN,
     ),
     (
-        "salesperson",
+        "salesperson by a rule",
         [{**SALES}, FOR_CYD],
         {"number": CUSTOMER},
         "ada",
         "Rule “1”: salesperson of the contact",
     ),
     ("no salesperson", [SALES, FOR_CYD], {"number": PLAIN}, "cyd", SECOND),
-    ("nobody known", [SALES, FOR_CYD], {"number": UNKNOWN}, "cyd", SECOND),
+    (
+        "no salesperson of a stranger",
+        [SALES, FOR_CYD],
+        {"number": UNKNOWN},
+        "cyd",
+        SECOND,
+    ),
     (
         "an absent salesperson",
         [SALES, FOR_CYD],
@@ -519,6 +525,7 @@ class TestSmsAssignmentRule(SmsGatewayCase):
         """The table has the rows that were asked for, and each its own name."""
         labels = [label for label, *_rest in ROWS]
         self.assertGreaterEqual(len(labels), 25)
+        self.assertEqual(len(set(labels)), len(labels))
 
     # -- In turn -----------------------------------------------------------------
 
