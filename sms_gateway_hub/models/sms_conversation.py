@@ -616,28 +616,32 @@ class SmsConversation(models.Model):
         :param message: sms.gateway.message, incoming
         """
         self.ensure_one()
-        rules = self.env["sms.assignment.rule"].sudo()
-        rule, user, reason = self._apart(rules._find_owner, self, message) or (
-            rules,
-            self.env["res.users"],
-            "",
-        )
-        if not self._may_own(user):
-            rule = rules
-            user, reason = next(
-                (
-                    (owner, why)
-                    for owner, why in self._get_fallback_owners(message)
-                    if self._may_own(owner)
-                ),
-                (
-                    self.env["res.users"],
-                    self.env._("Nobody could be found: a manager has to choose."),
-                ),
-            )
+        rule, user, reason = self._decide_owner(message)
         self._write_quietly(
             {"user_id": user.id, "owner_reason": reason, "rule_id": rule.id}
         )
+
+    def _decide_owner(self, message):
+        """Return whose the conversation is by the rules, else by the fall-backs.
+
+        :param message: sms.gateway.message, incoming
+        :return: tuple of sms.assignment.rule, res.users, both maybe empty, and the
+            reason in words
+        """
+        rules = self.env["sms.assignment.rule"].sudo()
+        nobody = self.env["res.users"]
+        rule, user, reason = self._apart(rules._find_owner, self, message) or (
+            rules,
+            nobody,
+            "",
+        )
+        if self._may_own(user):
+            return rule, user, reason
+        for owner, why in self._get_fallback_owners(message):
+            if self._may_own(owner):
+                return rules, owner, why
+        reason = self.env._("Nobody could be found: a manager has to choose.")
+        return rules, nobody, reason
 
     def _get_fallback_owners(self, message):
         """Yield whose it could be where no rule says so, the best first.

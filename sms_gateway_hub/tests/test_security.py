@@ -74,6 +74,10 @@ MATRIX = {
         "public": "", "portal": "", "user": "rwcu", "manager": "rwcu",
         "administrator": "rwcu", "system": "rwcu",
     },
+    "sms.assignment.try": {
+        "public": "", "portal": "", "user": "", "manager": "rwcu",
+        "administrator": "rwcu", "system": "rwcu",
+    },
     "sms.consent.record": {
         "public": "", "portal": "", "user": "rwcu", "manager": "rwcu",
         "administrator": "rwcu", "system": "rwcu",
