@@ -602,6 +602,23 @@ class SmsConversation(models.Model):
             else:
                 activities.unlink()
 
+    def _close_without_answer(self, user):
+        """End conversations whose answer a user found needless."""
+        for conversation in self.sudo():
+            if conversation.state != "to_answer":
+                continue
+            conversation._end_activities(user, done=False)
+            conversation.write(
+                {
+                    "state": "closed",
+                    "unanswered_since": False,
+                    "unanswered_message_id": False,
+                    "answer_until": False,
+                    "escalated_at": False,
+                }
+            )
+        self._notify_screens()
+
     # ------------------------------------------------------------------
     # Telling the owner
     # ------------------------------------------------------------------

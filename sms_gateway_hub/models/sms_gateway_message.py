@@ -1931,11 +1931,14 @@ class SmsGatewayMessage(models.Model):
     def _log_on(self, record):
         self.ensure_one()
         author = self.partner_id if self.direction == "incoming" else None
-        return record._message_log(
+        shown = record._message_log(
             body=self.env["sms.sms"]._sms_gateway_to_html(self.body),
             message_type="sms",
             **({"author_id": author.id} if author else {}),
         )
+        if self.kind == "logged":
+            shown.date = self.sent_at
+        return shown
 
     def _move_to_document(self, document):
         """Show an incoming text in the chatter of a document made for it, too."""

@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import base_partner_merge
+from . import mail_activity_schedule
 from . import sms_composer
 from . import sms_consent_record
 from . import sms_conversation_contact
