@@ -693,6 +693,12 @@ class MailActivity(models.Model):
     def _to_store_defaults(self, target):
         return [
             *super()._to_store_defaults(target),
+            # Core shows it where there is no summary, and forgets to send it.
+            Store.Attr(
+                "display_name",
+                lambda activity: activity.display_name,
+                predicate=lambda activity: activity.activity_category == "sms",
+            ),
             Store.Attr(
                 "sms_gateway_text",
                 lambda activity: activity.sms_gateway_preview or False,

@@ -89,6 +89,23 @@ class SmsLog(models.TransientModel):
         values.setdefault("number", info["sanitized"] or info["number"])
         return values
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._clean(vals) for vals in vals_list])
+
+    def write(self, vals):
+        return super().write(self._clean(vals))
+
+    @api.model
+    def _clean(self, vals):
+        """Take out what no database can take."""
+        return {
+            name: segments.clean_text(value)
+            if name in ("body", "number") and isinstance(value, str)
+            else value
+            for name, value in vals.items()
+        }
+
     @api.model
     def _get_active(self):
         """Return model and id of the document that the action was called on."""
@@ -274,7 +291,9 @@ class SmsLog(models.TransientModel):
 
     def _note_incoming(self, message):
         """Show it in its conversation; whoever logs it needs no reminder."""
-        refuses = self.refusal == "stop" or self.record_refusal
+        refuses = self.refusal == "stop" or (
+            self.refusal == "maybe" and self.record_refusal
+        )
         if refuses:
             message.keyword_family = "stop"
             self.env["sms.consent"]._record(
