@@ -6,6 +6,8 @@ import time as clock
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from psycopg2 import errors
+
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -105,9 +107,7 @@ class MailActivity(models.Model):
         "assigned user if that is the same person, or if a manager of SMS gateways "
         "planned it; else in the name of its writer.",
     )
-    sms_gateway_preview = fields.Text(
-        "Preview", compute="_compute_sms_gateway_preview"
-    )
+    sms_gateway_preview = fields.Text("Preview", compute="_compute_sms_gateway_preview")
     sms_gateway_number = fields.Char(
         "To", compute="_compute_sms_gateway_number", help="The contact's best number."
     )
@@ -233,9 +233,10 @@ class MailActivity(models.Model):
             document = activity.activity_category == "sms" and (
                 activity._sms_gateway_get_document()
             )
-            activity.sms_gateway_number = bool(
-                document and document.has_access("read")
-            ) and (document._sms_get_recipients_info()[document.id]["sanitized"])
+            activity.sms_gateway_number = (
+                bool(document and document.has_access("read"))
+                and (document._sms_get_recipients_info()[document.id]["sanitized"])
+            )
 
     def _sms_gateway_get_document(self):
         """Return the document, if it is there, or None."""
@@ -284,9 +285,7 @@ class MailActivity(models.Model):
     @api.model
     def _sms_gateway_clean(self, vals):
         """Take out what no caller may write, and what no database can take."""
-        vals = {
-            name: value for name, value in vals.items() if name not in _OWN_FIELDS
-        }
+        vals = {name: value for name, value in vals.items() if name not in _OWN_FIELDS}
         if isinstance(vals.get("sms_gateway_body"), str):
             vals["sms_gateway_body"] = segments.clean_text(vals["sms_gateway_body"])
         # Either of them is sent.
@@ -348,7 +347,10 @@ class MailActivity(models.Model):
         :raise ValidationError: what is wrong and what to do
         """
         self.ensure_one()
-        if not self.sms_gateway_template_id and not (self.sms_gateway_body or "").strip():
+        if (
+            not self.sms_gateway_template_id
+            and not (self.sms_gateway_body or "").strip()
+        ):
             raise ValidationError(
                 self.env._("The text is empty: write it, or choose a template.")
             )
@@ -425,10 +427,9 @@ class MailActivity(models.Model):
             try:
                 in_new_transaction(
                     self.env,
-                    lambda env, id=activity_id: env[self._name]
-                    .sudo()
-                    .browse(id)
-                    ._sms_gateway_send_due(),
+                    lambda env, id=activity_id: (
+                        env[self._name].sudo().browse(id)._sms_gateway_send_due()
+                    ),
                 )
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 # Somebody is busy with it: the next run goes on.
@@ -454,6 +455,9 @@ class MailActivity(models.Model):
                 activity._sms_gateway_send()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
+        except errors.InFailedSqlTransaction as error:
+            # Core hides what its provider raises: a conflict shows afterwards.
+            raise errors.SerializationFailure from error
         except UserError as error:
             activity._sms_gateway_fail(str(error))
         except Exception:
@@ -523,7 +527,9 @@ class MailActivity(models.Model):
         author = activity._sms_gateway_get_author()
         document = activity._sms_gateway_get_document()
         if not document:
-            raise UserError(self.env._("The document is gone: there is nobody to text."))
+            raise UserError(
+                self.env._("The document is gone: there is nobody to text.")
+            )
         if not hasattr(document, "_message_sms"):
             raise UserError(
                 self.env._("Nobody can be texted from this kind of document.")
@@ -549,8 +555,10 @@ class MailActivity(models.Model):
                 self.env._("No gateway is in service: ask your administrator.")
             )
         message = document._message_sms(body)
-        texts = self.env["sms.gateway.message"].sudo().search(
-            [("mail_message_id", "=", message.id)]
+        texts = (
+            self.env["sms.gateway.message"]
+            .sudo()
+            .search([("mail_message_id", "=", message.id)])
         )
         refused = texts.filtered(lambda text: text.state != "queued")
         if refused or not texts:
@@ -617,7 +625,9 @@ class MailActivity(models.Model):
                 raise UserError(self.env._("It is being sent just now."))
             if not activity.active or activity.activity_category != "sms":
                 raise UserError(
-                    self.env._("Only open activities of the kind “Send SMS” can be sent.")
+                    self.env._(
+                        "Only open activities of the kind “Send SMS” can be sent."
+                    )
                 )
             locked._sms_gateway_send()
         return {"type": "ir.actions.act_window_close"}

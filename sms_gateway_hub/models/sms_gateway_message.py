@@ -1758,6 +1758,13 @@ class SmsGatewayMessage(models.Model):
             "views": [(False, "form")],
         }
 
+    def _get_gateway_label(self):
+        """Return the name of the gateway, or why there is none."""
+        self.ensure_one()
+        if self.kind == "logged":
+            return self.env._("Logged by hand")
+        return self.gateway_id.name
+
     def _get_state_label(self):
         self.ensure_one()
         return dict(self._fields["state"]._description_selection(self.env))[self.state]

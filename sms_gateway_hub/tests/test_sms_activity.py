@@ -2,7 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Texts from activities."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from unittest.mock import patch
 
 from odoo import Command, fields
@@ -33,15 +33,19 @@ class TestSmsActivity(SmsGatewayCase):
         """Plan a text as a user does, on the contact of the test."""
         user = user or self.ann
         partner = self.partner.with_user(user)
-        return self.env["mail.activity"].with_user(user).create(
-            {
-                "activity_type_id": self.type_sms.id,
-                "res_model_id": self.env["ir.model"]._get_id(partner._name),
-                "res_id": partner.id,
-                "user_id": user.id,
-                "sms_gateway_body": "See you at noon.",
-                **values,
-            }
+        return (
+            self.env["mail.activity"]
+            .with_user(user)
+            .create(
+                {
+                    "activity_type_id": self.type_sms.id,
+                    "res_model_id": self.env["ir.model"]._get_id(partner._name),
+                    "res_id": partner.id,
+                    "user_id": user.id,
+                    "sms_gateway_body": "See you at noon.",
+                    **values,
+                }
+            )
         )
 
     def run_job(self, at="2026-11-24 12:00:00"):
@@ -52,7 +56,11 @@ class TestSmsActivity(SmsGatewayCase):
 
     def template(self, body="Dear {{ object.name }}!", model="res.partner"):
         return self.env["sms.template"].create(
-            {"name": "Words", "model_id": self.env["ir.model"]._get_id(model), "body": body}
+            {
+                "name": "Words",
+                "model_id": self.env["ir.model"]._get_id(model),
+                "body": body,
+            }
         )
 
     # -- When -----------------------------------------------------------------
@@ -133,7 +141,11 @@ class TestSmsActivity(SmsGatewayCase):
             (
                 "made a call",
                 lambda a: a.write(
-                    {"activity_type_id": self.env.ref("mail.mail_activity_data_call").id}
+                    {
+                        "activity_type_id": self.env.ref(
+                            "mail.mail_activity_data_call"
+                        ).id
+                    }
                 ),
             ),
         ]:
@@ -319,7 +331,9 @@ class TestSmsActivity(SmsGatewayCase):
                 with freeze_time("2026-11-24 12:00:00"):
                     activity.write(vals)
                 self.assertFalse(activity.sms_gateway_error)
-                self.assertEqual(activity.sms_gateway_at, datetime(2026, 11, 24, 12, 15))
+                self.assertEqual(
+                    activity.sms_gateway_at, datetime(2026, 11, 24, 12, 15)
+                )
                 self.run_job("2026-11-24 12:15:00")
                 self.assertEqual(len(self.messages_of([("state", "=", "queued")])), 1)
                 self.assertFalse(activity.active)
@@ -414,7 +428,9 @@ class TestSmsActivity(SmsGatewayCase):
         wizard.activity_type_id = self.type_sms
         self.assertEqual(wizard.sms_gateway_number, NUMBERS[0])
         self.assertEqual(
-            fields.Datetime.to_string(fields.Datetime.to_datetime(wizard.sms_gateway_at)),
+            fields.Datetime.to_string(
+                fields.Datetime.to_datetime(wizard.sms_gateway_at)
+            ),
             "2026-11-23 12:15:00",
         )
         wizard.sms_gateway_at = "2026-11-25 10:00:00"
@@ -441,9 +457,7 @@ class TestSmsActivity(SmsGatewayCase):
             .with_context(
                 active_model="res.partner", active_ids=(self.partner | nobody).ids
             )
-            .create(
-                {"activity_type_id": self.type_sms.id, "sms_gateway_body": "Hello"}
-            )
+            .create({"activity_type_id": self.type_sms.id, "sms_gateway_body": "Hello"})
         )
         with self.assertRaisesRegex(ValidationError, "No number has no valid"):
             wizard.action_schedule_activities()

@@ -196,7 +196,7 @@ class TestSmsLog(SmsGatewayCase):
         self.assertEqual(conversation.unanswered_since, since)
 
     def test_without_contact(self):
-        """A number alone is enough, and is the conversation's contact if there is one."""
+        """A number alone is enough: the conversation may know whose it is."""
         message = self.log(
             partner_id=False, number="+12025550118", direction="incoming"
         )
@@ -220,8 +220,18 @@ class TestSmsLog(SmsGatewayCase):
                 "opted_out",
                 "maybe",
             ),
-            ("nothing of it", {"body": "See you", "record_refusal": True}, "none", False),
-            ("our own words", {"body": "Stop.", "direction": "outgoing"}, "none", False),
+            (
+                "nothing of it",
+                {"body": "See you", "record_refusal": True},
+                "none",
+                False,
+            ),
+            (
+                "our own words",
+                {"body": "Stop.", "direction": "outgoing"},
+                "none",
+                False,
+            ),
         ]:
             with self.row(label):
                 values = {"direction": "incoming", **values}
@@ -231,9 +241,7 @@ class TestSmsLog(SmsGatewayCase):
                 self.assertEqual(wizard.refusal, refusal)
                 message = self.log(**values)
                 consents = self.env["sms.consent"]
-                self.assertEqual(
-                    consents._get_states([NUMBERS[0]])[NUMBERS[0]], state
-                )
+                self.assertEqual(consents._get_states([NUMBERS[0]])[NUMBERS[0]], state)
                 if state == "opted_out":
                     self.assertFields(
                         consents._get_last(NUMBERS[0]),
@@ -255,7 +263,7 @@ class TestSmsLog(SmsGatewayCase):
         message = self.enqueue()
         self.assertEqual(message.failure_type, "no_consent")
 
-    # -- Rights -------------------------------------------------------------------------
+    # -- Rights ----------------------------------------------------------------
 
     def test_rights(self):
         """Who may not write the contact, or is not of the company, logs nothing."""

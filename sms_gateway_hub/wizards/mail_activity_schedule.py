@@ -33,9 +33,7 @@ class MailActivitySchedule(models.TransientModel):
         readonly=False,
         help="When the text leaves by itself. The activity is done by that.",
     )
-    sms_gateway_preview = fields.Text(
-        "Preview", compute="_compute_sms_gateway_preview"
-    )
+    sms_gateway_preview = fields.Text("Preview", compute="_compute_sms_gateway_preview")
     sms_gateway_number = fields.Char("To", compute="_compute_sms_gateway_number")
 
     def _sms_gateway_draft(self):
@@ -106,9 +104,7 @@ class MailActivitySchedule(models.TransientModel):
             return super()._action_schedule_activities()
         if not self.res_model or not self._evaluate_res_ids():
             raise UserError(
-                self.env._(
-                    "There is nobody to text: plan it on a contact or document."
-                )
+                self.env._("There is nobody to text: plan it on a contact or document.")
             )
         activities = super()._action_schedule_activities()
         activities.write(
