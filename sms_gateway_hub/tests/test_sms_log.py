@@ -151,6 +151,7 @@ class TestSmsLog(SmsGatewayCase):
         self.partner.user_id = self.ann
         for label, at, state in [
             ("after", timedelta(0), "waiting"),
+            ("in the same minute", timedelta(seconds=-30), "waiting"),
             ("before", timedelta(days=-1), "to_answer"),
         ]:
             with self.row(label):
@@ -205,6 +206,12 @@ class TestSmsLog(SmsGatewayCase):
         self.receive()
         known = self.log(partner_id=False, number=NUMBERS[0])
         self.assertEqual(known.partner_id, self.partner)
+        # Who may not write on the contact does not by its number, either.
+        reader = self.new_user("reading", "base.group_user")
+        count = len(self.partner.message_ids)
+        message = self.log(reader, partner_id=False, number=NUMBERS[0])
+        self.assertFalse(message.partner_id)
+        self.assertEqual(len(self.partner.message_ids), count)
 
     # -- Consent --------------------------------------------------------------------
 

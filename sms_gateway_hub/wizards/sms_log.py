@@ -215,11 +215,19 @@ class SmsLog(models.TransientModel):
                 self.env._("You do not work for %s.", self.company_id.sudo().name)
             )
         for document in filter(None, (self.partner_id, self._get_document())):
-            operation = document._mail_get_operation_for_mail_message_operation(
-                "create"
-            )
-            document.check_access("read")
-            document.check_access(operation[document])
+            if not self._may_log_on(document):
+                raise AccessError(
+                    self.env._("You may not log texts on this contact or document.")
+                )
+
+    def _may_log_on(self, document):
+        """Say whether the user may write in the chatter of a document, at most one."""
+        document = document.with_env(self.env)
+        operations = document._mail_get_operation_for_mail_message_operation("create")
+        return all(
+            document.has_access("read") and document.has_access(operation)
+            for operation in operations.values()
+        )
 
     def _get_document(self):
         if not self.res_model or not self.res_id:
@@ -252,10 +260,16 @@ class SmsLog(models.TransientModel):
             raise UserError(
                 self.env._("“When” is in the future: only what was texted is logged.")
             )
+        conversation = self.env["sms.conversation"]._find(number, self.company_id)
+        # As for an answer: whoever sees it may say that they answered.
+        conversation.with_env(self.env).check_access("read")
         partner = self.partner_id
-        if not partner:
-            conversation = self.env["sms.conversation"]._find(number, self.company_id)
-            partner = conversation.partner_id
+        if not partner and self._may_log_on(conversation.partner_id):
+            partner = conversation.partner_id.with_env(self.env)
+        at, last_at = min(self.at, now), conversation.last_at
+        if last_at and timedelta() <= last_at - at < timedelta(minutes=1):
+            # People say minutes: what is logged now comes after what is there.
+            at = last_at
         document = self._get_document()
         if not document and partner:
             document = partner
@@ -266,9 +280,9 @@ class SmsLog(models.TransientModel):
             "kind": "logged",
             "purpose": "conversational",
             "state": "sent" if outgoing else "received",
-            "state_at": self.at,
-            "sent_at": min(self.at, now),
-            "due_at": self.at,
+            "state_at": at,
+            "sent_at": at,
+            "due_at": at,
             "number": number,
             "partner_id": partner.id,
             "contact_reason": False if outgoing else self.env._("Logged by hand"),
