@@ -45,7 +45,7 @@ class MailMessage(models.Model):
                 Store.Attr(
                     "show_number", lambda sms: len(sms.partner_id.mobile_ids) > 1
                 ),
-                Store.Attr("gateway_name", lambda sms: sms.gateway_id.name),
+                Store.Attr("gateway_name", lambda sms: sms._get_gateway_label()),
                 Store.Attr("state_label", lambda sms: sms._get_state_label()),
             ],
             predicate=lambda message: message.message_type == "sms",

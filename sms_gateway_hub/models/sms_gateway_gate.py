@@ -136,6 +136,7 @@ class SmsGatewayGate(models.AbstractModel):
              LEFT JOIN LATERAL (
                        SELECT create_date AS at FROM sms_gateway_message
                         WHERE number = item.number AND direction = 'incoming'
+                          AND kind != 'logged'
                      ORDER BY id DESC LIMIT 1) AS heard ON TRUE
              LEFT JOIN res_partner AS partner ON partner.id = item.partner_id
              LEFT JOIN res_country AS country ON country.id = partner.country_id

@@ -1771,6 +1771,13 @@ class SmsGatewayMessage(models.Model):
             "views": [(False, "form")],
         }
 
+    def _get_gateway_label(self):
+        """Return the name of the gateway, or why there is none."""
+        self.ensure_one()
+        if self.kind == "logged":
+            return self.env._("Logged by hand")
+        return self.gateway_id.name
+
     def _get_state_label(self):
         self.ensure_one()
         return dict(self._fields["state"]._description_selection(self.env))[self.state]
@@ -1934,11 +1941,14 @@ class SmsGatewayMessage(models.Model):
     def _log_on(self, record):
         self.ensure_one()
         author = self.partner_id if self.direction == "incoming" else None
-        return record._message_log(
+        shown = record._message_log(
             body=self.env["sms.sms"]._sms_gateway_to_html(self.body),
             message_type="sms",
             **({"author_id": author.id} if author else {}),
         )
+        if self.kind == "logged":
+            shown.date = self.sent_at
+        return shown
 
     def _move_to_document(self, document):
         """Show an incoming text in the chatter of a document made for it, too."""

@@ -119,6 +119,6 @@ class SmsGatewayMessage(models.Model):
             "state": self.state,
             "state_label": self._get_state_label(),
             "failure": self.failure_text or False,
-            "gateway": self.gateway_id.name or False,
+            "gateway": self._get_gateway_label() or False,
             "contact": self.partner_id.display_name or False,
         }

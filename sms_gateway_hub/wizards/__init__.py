@@ -3,6 +3,7 @@
 
 from . import base_partner_merge
 from . import sms_assignment_try
+from . import mail_activity_schedule
 from . import sms_composer
 from . import sms_consent_record
 from . import sms_conversation_contact
