@@ -83,7 +83,7 @@ export class SmsConversationThread extends Component {
         });
         useEffect(
             () => this.keepPlace(),
-            () => [this.state.messages],
+            () => [this.state.messages, this.state.error],
         );
     }
 
@@ -391,6 +391,8 @@ export class SmsConversationThread extends Component {
             }
         } catch (error) {
             if (resId === this.resId) {
+                // The words take room: the newest texts stay in sight.
+                this.toEnd = this.isNearEnd();
                 this.state.error = this.explain(error);
             }
         } finally {

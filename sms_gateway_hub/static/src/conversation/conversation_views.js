@@ -2,6 +2,7 @@
  * License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl). */
 
 import {NOTIFICATION_TYPE} from "@sms_gateway_hub/core/sms_gateway_live_service";
+import {SearchModel} from "@web/search/search_model";
 import {browser} from "@web/core/browser/browser";
 import {kanbanView} from "@web/views/kanban/kanban_view";
 import {listView} from "@web/views/list/list_view";
@@ -67,10 +68,15 @@ registry.category("views").add("sms_conversation_list", smsConversationListView)
 
 export const smsConversationKanbanView = {
     ...kanbanView,
-    props(genericProps, view) {
-        const props = kanbanView.props(genericProps, view);
-        // On a phone the columns would hide one another.
-        return utils.isSmall() ? {...props, defaultGroupBy: false} : props;
+    SearchModel: class extends SearchModel {
+        /** On a phone, columns would hide one another. */
+        load(config) {
+            const {defaultGroupBy} = config;
+            return super.load({
+                ...config,
+                defaultGroupBy: utils.isSmall() ? undefined : defaultGroupBy,
+            });
+        }
     },
     Controller: class extends kanbanView.Controller {
         setup() {
