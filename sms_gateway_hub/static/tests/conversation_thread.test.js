@@ -264,7 +264,11 @@ test("a text is told of once, unless its conversation is open", async () => {
             body,
         });
     }
-    await contains(".o_notification", {count: 1, text: "<b>Second</b>"});
+    await contains(".o_notification_content:contains(Second)", {count: 1});
+    expect(queryOne(".o_notification_content").textContent).toInclude(
+        "SMS from BANK. <b>Second</b>",
+    );
+    await contains(".o_notification", {count: 1});
     await contains(".o_notification b", {count: 0});
     const steps = [];
     getService("action").doAction = (action) => steps.push(action.res_id);
