@@ -7,7 +7,7 @@ from odoo import fields, models
 class ResPartner(models.Model):
     """The way from a contact to its conversations."""
 
-    _inherit = "res.partner"
+    _inherit = "res.partner"  # pylint: disable=consider-merging-classes-inherited
 
     sms_conversation_ids = fields.One2many(
         "sms.conversation",

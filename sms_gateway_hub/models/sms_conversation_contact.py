@@ -15,7 +15,7 @@ _E164 = re.compile(const.E164_PATTERN)
 class SmsConversation(models.Model):
     """Who the other side of a conversation is, said by a person."""
 
-    _inherit = "sms.conversation"
+    _inherit = "sms.conversation"  # pylint: disable=consider-merging-classes-inherited
 
     def action_reassign(self):
         """Open the window that hands conversations over.
@@ -126,7 +126,9 @@ class SmsConversation(models.Model):
         reason = (
             self.env._("Chosen by %s", self.env.user.name)
             if partner
-            else self.env._("%s said that it is none of the contacts", self.env.user.name)
+            else self.env._(
+                "%s said that it is none of the contacts", self.env.user.name
+            )
         )
         previous = texts.partner_id or self.partner_id
         texts._move_to_contact(partner, reason)
@@ -174,8 +176,10 @@ class SmsConversation(models.Model):
             own = partner.with_env(self.env).mobile_ids.filtered(
                 lambda mobile: mobile.number_e164 == self.number
             )
-            if own and owners and self.env.user.has_group(
-                "sms_gateway_hub.group_manager"
+            if (
+                own
+                and owners
+                and self.env.user.has_group("sms_gateway_hub.group_manager")
             ):
                 own.action_take_over()
                 return
@@ -191,9 +195,7 @@ class SmsConversation(models.Model):
         self.ensure_one()
         conversation = self.sudo()
         subject = conversation._get_subject()
-        activities = (
-            conversation.answer_activity_id | conversation.overdue_activity_id
-        )
+        activities = conversation.answer_activity_id | conversation.overdue_activity_id
         for activity in activities:
             if (activity.res_model, activity.res_id) != (subject._name, subject.id):
                 activity.write(
@@ -243,6 +245,4 @@ class SmsConversation(models.Model):
                     new=name_for(record, partner),
                     old=", ".join(names),
                 )
-            record.sudo()._message_log(
-                body=note, author_id=self.env.user.partner_id.id
-            )
+            record.sudo()._message_log(body=note, author_id=self.env.user.partner_id.id)

@@ -10,7 +10,7 @@ from odoo.exceptions import UserError
 class SmsGatewayMessage(models.Model):
     """A text that was taken for the wrong person's."""
 
-    _inherit = "sms.gateway.message"
+    _inherit = "sms.gateway.message"  # pylint: disable=consider-merging-classes-inherited
 
     def action_not_this_person(self):
         """Open the window that says who wrote this text.
@@ -20,12 +20,9 @@ class SmsGatewayMessage(models.Model):
         """
         self.ensure_one()
         self.check_access("read")
-        conversation = (
-            self.conversation_id
-            or self.env["sms.conversation"]
-            ._find(self.number, self.company_id)
-            .with_env(self.env)
-        )
+        conversation = self.conversation_id or self.env["sms.conversation"]._find(
+            self.number, self.company_id
+        ).with_env(self.env)
         if self.direction != "incoming" or not conversation:
             raise UserError(
                 self.env._("Only incoming texts can be taken for the wrong person's.")

@@ -116,17 +116,16 @@ class TestConversationViews(ConversationScreensCase):
             "without_owner": 0, "unknown": 0, "waiting_1h": 0, "waiting_1d": 0,
         }  # fmt: skip
         arch = self.env.ref("sms_gateway_hub.sms_conversation_view_search").arch
-        domains = dict(
-            re.findall(r'name="(\w+)"[^>]*?domain="([^"]*)"', arch)
-        )
+        domains = dict(re.findall(r'name="(\w+)"[^>]*?domain="([^"]*)"', arch))
         for name, count in found.items():
             with self.subTest(name):
                 domain = domains[name].replace("uid", str(self.user.id))
                 domain = domain.replace("&lt;", "<")
                 domain = ast.literal_eval(domain)
-                self.assertEqual(conversations.search_count(
-                    [*domain, ("number", "=", NUMBERS[0])]
-                ), count)
+                self.assertEqual(
+                    conversations.search_count([*domain, ("number", "=", NUMBERS[0])]),
+                    count,
+                )
 
     def test_kanban_column_hands_over(self):
         """A card that is dragged to another owner is handed over."""
@@ -182,9 +181,7 @@ class TestConversationReassign(ConversationScreensCase):
         form.save().action_reassign()
         self.assertEqual(conversations.user_id, self.colleague)
         for conversation in conversations:
-            self.assertEqual(
-                conversation.answer_activity_id.user_id, self.colleague
-            )
+            self.assertEqual(conversation.answer_activity_id.user_id, self.colleague)
             self.assertIn("Assigned by", conversation.owner_reason)
             self.assertIn("&lt;img", self.notes_of(conversation))
             self.assertNotIn("<img", self.notes_of(conversation))
@@ -249,8 +246,9 @@ class TestConversationContact(ConversationScreensCase):
         self.receive(HOSTILE)
         self.assertEqual(len(self.texts_in_chatter(self.partner)), 3)
         activity = conversation.answer_activity_id
-        self.assertEqual((activity.res_model, activity.res_id),
-                         ("res.partner", self.partner.id))
+        self.assertEqual(
+            (activity.res_model, activity.res_id), ("res.partner", self.partner.id)
+        )
         form = self.wizard(conversation.action_not_this_person(), self.user)
         self.assertEqual(form.present_partner_id, self.partner)
         self.assertEqual(form.partner_id, self.twin)
@@ -269,8 +267,9 @@ class TestConversationContact(ConversationScreensCase):
             texts.mail_message_id.mapped("author_id"),
             self.twin | self.user.partner_id,
         )
-        self.assertEqual((activity.res_model, activity.res_id),
-                         ("res.partner", self.twin.id))
+        self.assertEqual(
+            (activity.res_model, activity.res_id), ("res.partner", self.twin.id)
+        )
         for record in (self.partner, self.twin, conversation):
             self.assertIn("are from Byron, not from Ada", self.notes_of(record))
         self.assertFalse(self.partner.mobile_ids.is_owner)
@@ -282,7 +281,9 @@ class TestConversationContact(ConversationScreensCase):
         """Only one text was somebody else's: conversation and number stay."""
         self.receive("Hello")
         text = self.receive("This is Byron")
-        form = self.wizard(text.with_user(self.user).action_not_this_person(), self.user)
+        form = self.wizard(
+            text.with_user(self.user).action_not_this_person(), self.user
+        )
         form.texts = "one"
         form.partner_id = self.twin
         form.save().action_apply()
@@ -328,8 +329,9 @@ class TestConversationContact(ConversationScreensCase):
         self.assertEqual(self.texts_in_chatter(self.partner), [])
         self.assertFalse(self.messages_of([]).partner_id)
         activity = conversation.answer_activity_id
-        self.assertEqual((activity.res_model, activity.res_id),
-                         ("sms.conversation", conversation.id))
+        self.assertEqual(
+            (activity.res_model, activity.res_id), ("sms.conversation", conversation.id)
+        )
         self.assertFalse((self.partner | self.twin).mobile_ids.filtered("is_owner"))
         self.assertFalse(self.receive("Next").partner_id)
 
@@ -350,9 +352,7 @@ class TestConversationContact(ConversationScreensCase):
         new = conversation.partner_id
         self.assertEqual(new.mobile, NUMBERS[5])
         self.assertEqual(self.texts_in_chatter(new), ["Hello", "It is me"])
-        self.assertEqual(
-            self.receive("Third", number=NUMBERS[5]).partner_id, new
-        )
+        self.assertEqual(self.receive("Third", number=NUMBERS[5]).partner_id, new)
 
     def test_a_name_is_no_number(self):
         """A service that sends from a name may be a contact, without a number."""
@@ -437,8 +437,14 @@ class TestConversationContact(ConversationScreensCase):
             .sudo(False)
         )
         wizard.invalidate_recordset()
-        for name in ("number", "message_body", "present_partner_id", "candidate_ids",
-                     "consent_note", "company_id"):
+        for name in (
+            "number",
+            "message_body",
+            "present_partner_id",
+            "candidate_ids",
+            "consent_note",
+            "company_id",
+        ):
             with (
                 self.subTest(name),
                 mute_logger("odoo.addons.base.models.ir_rule"),

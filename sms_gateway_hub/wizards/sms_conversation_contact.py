@@ -189,7 +189,8 @@ class SmsConversationContact(models.TransientModel):
         if (
             message.direction != "incoming"
             or message.number != conversation.number
-            or message.company_id not in (conversation.company_id, self.env["res.company"])
+            or message.company_id
+            not in (conversation.company_id, self.env["res.company"])
         ):
             raise UserError(
                 self.env._("Choose all texts: there is no single one to move.")

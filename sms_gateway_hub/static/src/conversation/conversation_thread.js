@@ -122,13 +122,16 @@ export class SmsConversationThread extends Component {
     }
     async load() {
         const {resId} = this;
-        const limit = Math.min(Math.max(this.state.messages.length, PAGE_SIZE), MAX_SIZE);
+        const limit = Math.min(
+            Math.max(this.state.messages.length, PAGE_SIZE),
+            MAX_SIZE,
+        );
         try {
-            const thread = await this.orm.silent.call("sms.conversation", "get_thread", [
-                resId,
-                false,
-                limit,
-            ]);
+            const thread = await this.orm.silent.call(
+                "sms.conversation",
+                "get_thread",
+                [resId, false, limit],
+            );
             if (resId === this.resId) {
                 this.insert(thread);
                 this.state.loadError = "";
