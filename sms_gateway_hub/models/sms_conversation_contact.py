@@ -3,7 +3,7 @@
 
 import re
 
-from odoo import models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
@@ -16,6 +16,23 @@ class SmsConversation(models.Model):
     """Who the other side of a conversation is, said by a person."""
 
     _inherit = "sms.conversation"  # pylint: disable=consider-merging-classes-inherited
+
+    may_assign = fields.Boolean(compute="_compute_may_assign")
+
+    @api.depends("user_id")
+    @api.depends_context("uid")
+    def _compute_may_assign(self):
+        is_manager = self.env.user.has_group("sms_gateway_hub.group_manager")
+        for conversation in self:
+            conversation.may_assign = (
+                is_manager
+                or not conversation.user_id
+                or conversation.user_id == self.env.user
+            )
+
+    def _get_redirect_suggested_company(self):
+        """Send nobody to a company that they are in: the client would go in circles."""
+        return super()._get_redirect_suggested_company() - self.env.companies
 
     def action_reassign(self):
         """Open the window that hands conversations over.
@@ -215,8 +232,6 @@ class SmsConversation(models.Model):
 
         def name_for(reader, who):
             """Return how a contact may be called on the page of another one."""
-            if not who:
-                return self.env._("nobody")
             company = who.company_id
             if reader._name == "res.partner" and company not in (
                 reader.company_id,
@@ -226,23 +241,54 @@ class SmsConversation(models.Model):
             return who.display_name
 
         for record in [*before, *partner, self]:
-            names = [name_for(record, who) for who in before] or [self.env._("nobody")]
-            note = self.env._(
-                "%(user)s says that texts from %(number)s are from %(new)s, not from "
-                "%(old)s. Texts moved: %(count)s.",
-                user=self.env.user.name,
-                number=self.number,
-                new=name_for(record, partner),
-                old=", ".join(names),
-                count=count,
+            names = {
+                "user": self.env.user.name,
+                "number": self.number,
+                "old": ", ".join(name_for(record, who) for who in before),
+                "new": name_for(record, partner) if partner else "",
+                "count": count,
+            }
+            record.sudo()._message_log(
+                body=self._get_contact_note(names, from_now_on),
+                author_id=self.env.user.partner_id.id,
             )
-            if not from_now_on:
-                note = self.env._(
-                    "%(user)s says that one text from %(number)s is from %(new)s, not "
-                    "from %(old)s. Only this text was moved.",
-                    user=self.env.user.name,
-                    number=self.number,
-                    new=name_for(record, partner),
-                    old=", ".join(names),
+
+    def _get_contact_note(self, names, from_now_on):
+        """Return the sentence that tells who it is, as somebody said."""
+        if not from_now_on and names["old"] and names["new"]:
+            return self.env._(
+                "%(user)s says that one text from %(number)s is from %(new)s, not from "
+                "%(old)s. Only this text was moved.",
+                **names,
+            )
+        if not from_now_on:
+            return (
+                self.env._(
+                    "%(user)s says that one text from %(number)s is not from %(old)s. Only "
+                    "this text was moved.",
+                    **names,
                 )
-            record.sudo()._message_log(body=note, author_id=self.env.user.partner_id.id)
+                if names["old"]
+                else self.env._(
+                    "%(user)s says that one text from %(number)s is from %(new)s. Only "
+                    "this text was moved.",
+                    **names,
+                )
+            )
+        if not names["new"]:
+            return self.env._(
+                "%(user)s says that texts from %(number)s are not from %(old)s, but "
+                "from none of our contacts. Texts moved: %(count)s.",
+                **names,
+            )
+        if not names["old"]:
+            return self.env._(
+                "%(user)s says that texts from %(number)s are from %(new)s. Texts "
+                "moved: %(count)s.",
+                **names,
+            )
+        return self.env._(
+            "%(user)s says that texts from %(number)s are from %(new)s, not from "
+            "%(old)s. Texts moved: %(count)s.",
+            **names,
+        )

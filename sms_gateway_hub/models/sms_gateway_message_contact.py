@@ -12,6 +12,10 @@ class SmsGatewayMessage(models.Model):
 
     _inherit = "sms.gateway.message"  # pylint: disable=consider-merging-classes-inherited
 
+    def _get_redirect_suggested_company(self):
+        """Send nobody to a company that they are in: the client would go in circles."""
+        return super()._get_redirect_suggested_company() - self.env.companies
+
     def action_not_this_person(self):
         """Open the window that says who wrote this text.
 

@@ -148,6 +148,20 @@ class TestConversationViews(ConversationScreensCase):
         thread = self.conversation_with().with_user(self.user).get_thread()
         self.assertEqual([m["body"] for m in thread["messages"]], [HOSTILE])
 
+    def test_forbidden_is_said_at_once(self):
+        """Who may not see it is told so, not sent to the company that they are in."""
+        self.receive("Hello", number=NUMBERS[5])
+        conversation = self.conversation_with(NUMBERS[5])
+        conversation.user_id = self.manager
+        for record in (conversation, self.messages_of([])):
+            with (
+                self.subTest(record._name),
+                mute_logger("odoo.addons.base.models.ir_rule"),
+                self.assertRaises(AccessError) as raised,
+            ):
+                record.with_user(self.user).web_read({"number": {}})
+            self.assertFalse(getattr(raised.exception, "context", None))
+
     def test_answer_of_the_box_leaves_once(self):
         """The same id twice is one text; a wrong id is refused."""
         self.receive("Hello")
