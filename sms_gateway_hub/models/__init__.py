@@ -12,6 +12,7 @@ from . import phone_blacklist
 from . import res_company
 from . import res_partner
 from . import res_partner_consent
+from . import res_partner_conversation
 from . import res_partner_import
 from . import res_partner_mobile
 from . import res_users
@@ -22,6 +23,7 @@ from . import sms_broadcast_progress
 from . import sms_broadcast_recipient
 from . import sms_consent
 from . import sms_conversation
+from . import sms_conversation_contact
 from . import sms_conversation_mail
 from . import sms_gateway
 from . import sms_gateway_adapter
@@ -34,6 +36,7 @@ from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
 from . import sms_gateway_message_auto
+from . import sms_gateway_message_contact
 from . import sms_gateway_message_thread
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_sender

@@ -1157,16 +1157,20 @@ class SmsConversation(models.Model):
     # Actions
     # ------------------------------------------------------------------
 
-    def action_answer(self, body):
+    def action_answer(self, body, uuid=None):
         """Text the other side and return the thread.
 
         :param str body: the text
+        :param str uuid: 32 hex digits, see ``_answer``: the screen sends the same one
+            when it does not know whether the text left
         :return: dict, see ``get_thread``
         :raise UserError: it could not be sent: why, in words
         """
         self.ensure_one()
         self.check_access("read")
-        self._answer(str(body or ""))
+        if uuid and not re.fullmatch(r"[0-9a-f]{32}", str(uuid)):
+            raise UserError(self.env._("This page is outdated: load it again."))
+        self._answer(str(body or ""), uuid=uuid)
         return self.get_thread()
 
     def action_close(self):

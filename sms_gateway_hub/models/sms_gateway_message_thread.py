@@ -121,4 +121,5 @@ class SmsGatewayMessage(models.Model):
             "failure": self.failure_text or False,
             "gateway": self._get_gateway_label() or False,
             "contact": self.partner_id.display_name or False,
+            "mail_message_id": self.mail_message_id.id,
         }

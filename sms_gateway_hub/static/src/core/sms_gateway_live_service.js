@@ -1,33 +1,47 @@
 /* Copyright 2026 SMS Gateway Hub contributors
  * License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl). */
 
+import {_t} from "@web/core/l10n/translation";
 import {browser} from "@web/core/browser/browser";
 import {registry} from "@web/core/registry";
 
 export const NOTIFICATION_TYPE = "sms_gateway_hub.update";
+/** A text came in for this user. */
+export const INBOUND_TYPE = "sms_gateway_hub.inbound";
 /** News within this time are asked for together. */
 const GATHER_MS = 200;
 /** The server looks at no more ids than this at once. */
 const CHUNK_SIZE = 500;
+/** A text that came in is shown for so long. */
+const INBOUND_SHOWN_MS = 20000;
 
 /**
- * Keeps the texts that the client has loaded up to date.
+ * Keeps the texts that the client has loaded up to date, and tells of new ones.
  *
  * The bus carries ids only. What became of the texts is asked for, so that everybody
  * gets what their own rights allow.
  */
 export class SmsGatewayLive {
     constructor(env, services) {
+        this.action = services.action;
         this.bus = services.bus_service;
+        this.notification = services.notification;
         this.orm = services.orm;
         this.store = services["mail.store"];
         /** @type {Set<number>} ids of mail.message with news */
         this.pendingIds = new Set();
         this.timeout = null;
+        /** @type {Map<number, number>} how many times each conversation is on screen */
+        this.openConversations = new Map();
+        /** @type {Map<number, Function>} what takes the last notification away */
+        this.shownInbound = new Map();
+        /** @type {Map<number, {body: string, uuid: string}>} answers not yet sent */
+        this.drafts = new Map();
     }
 
     setup() {
         this.bus.subscribe(NOTIFICATION_TYPE, (payload) => this.onUpdate(payload));
+        this.bus.subscribe(INBOUND_TYPE, (payload) => this.onInbound(payload));
     }
 
     /**
@@ -57,10 +71,79 @@ export class SmsGatewayLive {
             this.store.insert(data);
         }
     }
+
+    // ---------------------------------------------------------------------
+    // Texts that come in
+    // ---------------------------------------------------------------------
+
+    /**
+     * Note that a conversation is on screen: nobody needs to be told of its texts.
+     *
+     * @param {number} id of sms.conversation
+     * @returns {Function} to call when it is no longer
+     */
+    showConversation(id) {
+        this.openConversations.set(id, (this.openConversations.get(id) || 0) + 1);
+        this.shownInbound.get(id)?.();
+        return () => {
+            const count = this.openConversations.get(id) - 1;
+            if (count) {
+                this.openConversations.set(id, count);
+            } else {
+                this.openConversations.delete(id);
+            }
+        };
+    }
+
+    /**
+     * @param {{conversation_id: number, title: string, body: string}} payload
+     */
+    onInbound({conversation_id: id, title, body}) {
+        if (this.openConversations.has(id)) {
+            return;
+        }
+        // One notification for each conversation: the last text counts.
+        this.shownInbound.get(id)?.();
+        const close = this.notification.add(body || "", {
+            title,
+            type: "info",
+            className: "o_sms_inbound",
+            autocloseDelay: INBOUND_SHOWN_MS,
+            buttons: [
+                {
+                    name: _t("Answer"),
+                    primary: true,
+                    onClick: () => {
+                        close();
+                        this.openConversation(id);
+                    },
+                },
+            ],
+            onClose: () => {
+                if (this.shownInbound.get(id) === close) {
+                    this.shownInbound.delete(id);
+                }
+            },
+        });
+        this.shownInbound.set(id, close);
+    }
+
+    /**
+     * @param {number} id of sms.conversation
+     */
+    openConversation(id) {
+        return this.action.doAction({
+            type: "ir.actions.act_window",
+            name: _t("Conversation"),
+            res_model: "sms.conversation",
+            res_id: id,
+            views: [[false, "form"]],
+        });
+    }
 }
 
 export const smsGatewayLiveService = {
-    dependencies: ["bus_service", "mail.store", "orm"],
+    dependencies: ["action", "bus_service", "mail.store", "notification", "orm"],
     start(env, services) {
         const live = new SmsGatewayLive(env, services);
         live.setup();

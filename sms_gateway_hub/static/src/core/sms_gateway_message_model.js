@@ -7,7 +7,7 @@ import {user} from "@web/core/user";
 
 const {DateTime} = luxon;
 
-const STATE_ICONS = {
+export const STATE_ICONS = {
     queued: "fa-hourglass-half text-muted",
     sending: "fa-circle-o-notch text-muted",
     sent: "fa-check text-info",
