@@ -2,3 +2,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import crm_lead
+from . import sms_conversation
+from . import sms_gateway
