@@ -4,6 +4,8 @@
 from odoo import api, fields, models
 from odoo.fields import Domain
 
+from odoo.addons.sms_gateway_hub import const
+
 
 class CrmLead(models.Model):
     _inherit = "crm.lead"
@@ -128,6 +130,14 @@ class CrmLead(models.Model):
                         "contact_reason": self.env._("Contact of the lead"),
                     }
                 )
+
+    def _message_sms(self, *args, **kwargs):
+        """Show a text to a lead in the chatter of its contact, too."""
+        mail_message = super()._message_sms(*args, **kwargs)
+        for message in mail_message.sudo().sms_gateway_message_ids:
+            if message.partner_id and message.state not in const.RETRYABLE_STATES:
+                message._log_on(message.partner_id)
+        return mail_message
 
     def _merge_dependences(self, opportunities):
         """Move texts and conversations to the lead that stays."""
