@@ -30,6 +30,7 @@ from . import sms_gateway_adapter_sandbox
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_event
+from . import sms_gateway_export
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
