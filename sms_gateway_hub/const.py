@@ -237,6 +237,8 @@ CONVERSATION_STATES = [
     ("waiting", "Waiting"),
     ("closed", "Closed"),
 ]
+# Stands for the sender of a text whose gateway named none.
+NO_NUMBER = "?"
 # Kinds of outgoing texts that a person wrote to one person: they answer.
 PERSONAL_KINDS = frozenset({"single", "reply", "logged"})
 # Within how many hours a text shall be answered, unless its gateway says otherwise.

@@ -862,6 +862,7 @@ class ResPartnerMobile(models.Model):
         self.sudo()._claim_ownership()
         if not self.is_owner:
             raise UserError(self._not_free_text())
+        self.env["sms.conversation"]._forget_choice(self.sudo())
         return True
 
     def _not_free_text(self):
@@ -920,6 +921,7 @@ class ResPartnerMobile(models.Model):
                     self.number,
                 )
             ) from None
+        self.env["sms.conversation"]._forget_choice(mobile_sudo)
         self._post_hand_over(owners)
         return True
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from .. import const
@@ -18,10 +19,32 @@ _logger = logging.getLogger(__name__)
 _E164 = re.compile(const.E164_PATTERN)
 _ANSWER_ACTIVITY = "sms_gateway_hub.mail_activity_type_answer"
 _OVERDUE_ACTIVITY = "sms_gateway_hub.mail_activity_type_overdue"
-# What a gateway gave no sender for.
-NO_NUMBER = "?"
 # What users may write themselves: all else follows of texts and actions.
 _OWN_FIELDS = frozenset({"user_id"})
+# What a text that comes or goes looks at.
+_READ_AT_ONCE = (
+    "number",
+    "company_id",
+    "partner_id",
+    "contact_reason",
+    "contact_by_hand",
+    "user_id",
+    "gateway_id",
+    "state",
+    "unanswered_message_id",
+    "last_at",
+    "res_model",
+    "res_id",
+    "answer_activity_id",
+    "overdue_activity_id",
+)
+# Nobody waits for an answer any more.
+_ANSWERED = {
+    "unanswered_since": False,
+    "unanswered_message_id": False,
+    "answer_until": False,
+    "escalated_at": False,
+}
 
 
 class SmsConversation(models.Model):
@@ -40,7 +63,6 @@ class SmsConversation(models.Model):
     number = fields.Char(
         required=True,
         readonly=True,
-        index=True,
         help="Number of the other side in international form (E.164); for texts of "
         "services the name or short code that they came from.",
     )
@@ -85,7 +107,6 @@ class SmsConversation(models.Model):
         required=True,
         default="waiting",
         readonly=True,
-        index=True,
         help="To answer: the person wrote last.\n"
         "Waiting: we wrote last.\n"
         "Closed: done, until the person writes again.",
@@ -111,10 +132,18 @@ class SmsConversation(models.Model):
         "Document ID", model_field="res_model", readonly=True
     )
     answer_activity_id = fields.Many2one(
-        "mail.activity", readonly=True, ondelete="set null", copy=False
+        "mail.activity",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        copy=False,
     )
     overdue_activity_id = fields.Many2one(
-        "mail.activity", readonly=True, ondelete="set null", copy=False
+        "mail.activity",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        copy=False,
     )
     link_ids = fields.One2many("sms.reply.link", "conversation_id", readonly=True)
     can_answer = fields.Boolean(compute="_compute_can_answer")
@@ -128,6 +157,10 @@ class SmsConversation(models.Model):
     document_label = fields.Char(compute="_compute_document_label")
 
     _number_unique = models.UniqueIndex("(number, company_id)")
+    # As lists are ordered.
+    _order_index = models.Index("(last_at DESC, id DESC)")
+    _open_index = models.Index("(user_id, last_at) WHERE state != 'closed'")
+    _idle_index = models.Index("(gateway_id, last_at) WHERE state = 'waiting'")
     _overdue_index = models.Index(
         "(answer_until) WHERE state = 'to_answer' AND escalated_at IS NULL"
     )
@@ -157,10 +190,14 @@ class SmsConversation(models.Model):
     def _search_is_overdue(self, operator, value):
         if operator != "in":
             return NotImplemented
-        overdue = Domain("state", "=", "to_answer") & Domain(
-            "answer_until", "<", fields.Datetime.now()
+        now = fields.Datetime.now()
+        if True in value:
+            return Domain("state", "=", "to_answer") & Domain("answer_until", "<", now)
+        return (
+            Domain("state", "!=", "to_answer")
+            | Domain("answer_until", "=", False)
+            | Domain("answer_until", ">=", now)
         )
-        return overdue if True in value else ~overdue
 
     @api.depends("number")
     @api.depends_context("lang")
@@ -183,13 +220,21 @@ class SmsConversation(models.Model):
 
     @api.depends("number", "partner_id", "company_id")
     def _compute_other_partner_ids(self):
-        mobiles = self.env["res.partner.mobile"].search(
-            [("number_e164", "in", self.filtered("can_answer").mapped("number"))]
-        )
-        by_number = mobiles.grouped("number_e164")
+        numbers = self.filtered("can_answer").mapped("number")
+        mobiles = self.env["res.partner.mobile"].search([("number_e164", "in", numbers)])
+        # Landlines and numbers of contacts without a list of mobile numbers.
+        phones = self.env["res.partner"].search([("phone_sanitized", "in", numbers)])
+        mobiles_by_number = mobiles.grouped("number_e164")
+        phones_by_number = phones.grouped("phone_sanitized")
         for conversation in self:
-            found = by_number.get(conversation.number, mobiles.browse())
-            conversation.other_partner_ids = found.partner_id - conversation.partner_id
+            number, company = conversation.number, conversation.company_id
+            found = phones_by_number.get(number, phones.browse())
+            found |= mobiles_by_number.get(number, mobiles.browse()).partner_id
+            conversation.other_partner_ids = found.filtered(
+                lambda partner, company=company: (
+                    partner.company_id in (company, company.browse())
+                )
+            ) - conversation.partner_id
 
     @api.depends("res_model", "res_id")
     @api.depends_context("lang")
@@ -204,9 +249,9 @@ class SmsConversation(models.Model):
 
     @api.model
     def _group_expand_owners(self, users, _domain):
-        """Show those who answer, also while nothing is left for them."""
+        """Show all who have conversations, also where the filter hides theirs."""
         busy = self._read_group([("state", "!=", "closed")], ["user_id"])
-        return users.union(*(user for (user,) in busy))
+        return users.union(*(user for (user,) in busy)).sorted("name")
 
     def write(self, vals):
         """Users hand conversations over; everything else follows of texts."""
@@ -216,9 +261,28 @@ class SmsConversation(models.Model):
             raise AccessError(
                 self.env._("A conversation is a record: it cannot be rewritten.")
             )
-        self.check_access("write")
-        self._reassign(self.env["res.users"].browse(vals["user_id"] or []))
+        if vals:
+            self._reassign(self.env["res.users"].browse(vals["user_id"] or []))
         return True
+
+    def _write_quietly(self, vals):
+        """Write what follows of texts: it needs no trace, and nobody is told."""
+        self.sudo().with_context(tracking_disable=True).write(vals)
+
+    @api.model
+    def _apart(self, step, *args):
+        """Do a step whose failure must not cost the text, nor the other steps.
+
+        :return: what the step returns, None if it failed
+        """
+        try:
+            with self.env.cr.savepoint():
+                return step(*args)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            _logger.exception("A step of a conversation failed: %s", step.__name__)
+            return None
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
@@ -254,7 +318,7 @@ class SmsConversation(models.Model):
                                  write_uid, write_date)
                          SELECT number, company_id, 'waiting', %(uid)s, %(now)s,
                                 %(uid)s, %(now)s
-                           FROM unnest(%(numbers)s, %(companies)s)
+                           FROM unnest(%(numbers)s::varchar[], %(companies)s::int[])
                              AS wanted (number, company_id)
                     ON CONFLICT (number, company_id) DO NOTHING
                     """,
@@ -271,13 +335,16 @@ class SmsConversation(models.Model):
     @api.model
     def _find_many(self, pairs):
         """Return the conversations that there are, like ``_get_many``."""
-        found = self.sudo().search(
-            [
-                ("number", "in", [number for number, _company_id in pairs]),
-                ("company_id", "in", list({company_id for _n, company_id in pairs})),
-            ]
-        )
         wanted = set(pairs)
+        if not wanted:
+            return {}
+        found = self.sudo().search_fetch(
+            [
+                ("number", "in", list({number for number, _company_id in wanted})),
+                ("company_id", "in", list({company_id for _n, company_id in wanted})),
+            ],
+            _READ_AT_ONCE,
+        )
         return {
             key: conversation
             for conversation in found
@@ -289,18 +356,59 @@ class SmsConversation(models.Model):
         """Return the conversation with a number, at most one.
 
         :param str number: E.164
-        :param company: res.company, or none: then the one that wrote last
+        :param company: res.company, or none: then the one with the latest text
         """
         domain = [("number", "=", number)]
         if company:
             domain.append(("company_id", "=", company.id))
-        return self.sudo().search(domain, limit=1)
+        return self.sudo().search_fetch(
+            domain, _READ_AT_ONCE, limit=1, order="last_at desc nulls last, id desc"
+        )
+
+    @api.model
+    def _forget_choice(self, mobile):
+        """Let the new owner of a number win over whom somebody chose before.
+
+        :param mobile: res.partner.mobile, one, in sudo
+        """
+        domain = Domain("number", "=", mobile.number_e164)
+        if mobile.company_id:
+            domain &= Domain("company_id", "=", mobile.company_id.id)
+        chosen = self.sudo().search(domain & Domain("contact_by_hand", "=", True))
+        chosen._write_quietly({"contact_by_hand": False})
+
+    @api.model
+    def _erase(self, number):
+        """Forget what conversations with a number say about the person.
+
+        :param str number: E.164
+        :return: number of conversations
+        """
+        conversations = self.sudo().search([("number", "=", number)])
+        conversations._end_activities(self.env.user, done=False)
+        conversations.link_ids._revoke()
+        # What somebody noted, and was told, is about the person as well.
+        self.env["mail.message"].sudo().search(
+            [("model", "=", self._name), ("res_id", "in", conversations.ids)]
+        ).unlink()
+        conversations.activity_ids.unlink()
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                DELETE FROM sms_reply_link WHERE conversation_id = ANY(%(ids)s);
+                DELETE FROM sms_conversation WHERE id = ANY(%(ids)s)
+                """,
+                ids=conversations.ids,
+            )
+        )
+        self.env.invalidate_all(flush=False)
+        return len(conversations)
 
     def _get_message_domain(self):
         """Return the domain of the texts of the thread."""
         self.ensure_one()
-        number = [False] if self.number == NO_NUMBER else [self.number]
-        return Domain("number", "in", number) & Domain(
+        return Domain("number", "=", self.number) & Domain(
             "company_id", "in", [self.company_id.id, False]
         )
 
@@ -314,32 +422,33 @@ class SmsConversation(models.Model):
 
         :param message: sms.gateway.message, one, incoming and stored
         """
-        company = (
-            message.company_id
-            or message.gateway_id.responsible_user_id.company_id
-            or self.env.company
-        )
-        key = (message.number or NO_NUMBER, company.id)
+        key = message._get_conversation_key()
         conversation = self._get_many([key])[key]
-        values = {"gateway_id": message.gateway_id.id}
+        values = {"contact_reason": message.contact_reason}
         if message.partner_id != conversation.partner_id:
             values["partner_id"] = message.partner_id.id
             values["contact_by_hand"] = False
-        if not conversation.contact_by_hand or "partner_id" in values:
-            values["contact_reason"] = message.contact_reason
-        conversation.write(values)
-        document = conversation._find_document(message)
-        conversation._set_document(document)
+        if message.gateway_id != conversation.gateway_id:
+            values["gateway_id"] = message.gateway_id.id
+        conversation._write_quietly(values)
+        self._apart(conversation._look_for_document, message)
         return conversation
 
+    def _look_for_document(self, message):
+        self._set_document(self._find_document(message))
+
     def _set_document(self, document):
+        """Make a document, or none, what the conversation is about."""
         self.ensure_one()
-        self.write(
-            {
-                "res_model": document._name if document else False,
-                "res_id": document.id if document else False,
-            }
-        )
+        values = {
+            "res_model": document._name if document else False,
+            "res_id": document.id if document else False,
+        }
+        if (values["res_model"], values["res_id"] or 0) != (
+            self.res_model,
+            self.res_id or 0,
+        ):
+            self._write_quietly(values)
 
     def _find_document(self, message):
         """Return the document that an incoming text belongs to.
@@ -372,40 +481,54 @@ class SmsConversation(models.Model):
     def _take_in(self, message):
         """Make an incoming text somebody's, and tell them.
 
+        What rules, documents and notifications do may fail: the text waits for an
+        answer in any case.
+
         :param message: sms.gateway.message, one, incoming; its keyword is known
         """
         self.ensure_one()
         needs_answer = message._needs_answer()
-        was_closed = self.state == "closed" or not self.last_at
+        begins = self.state == "closed" or not self.last_at
         values = {
             "last_at": message.create_date,
             "last_direction": "incoming",
             "last_body": self._get_preview(message.body),
         }
         if needs_answer and self.state != "to_answer":
-            values.update(
-                state="to_answer",
-                unanswered_since=message.create_date,
-                unanswered_message_id=message.id,
-                answer_until=message.gateway_id._get_answer_until(message.create_date),
-                escalated_at=False,
-            )
-        elif not needs_answer and was_closed:
+            values.update(self._prepare_unanswered(message))
+        elif not needs_answer and begins:
             values["state"] = "closed"
-        self.write(values)
+        self._write_quietly(values)
         if needs_answer and not self.res_id:
-            document = self._make_document(message)
-            if document:
-                self._set_document(document)
-                message._move_to_document(document)
-        if was_closed or not self._may_own(self.user_id):
-            self._assign(message)
+            self._apart(self._begin_document, message)
+        if begins or not self._may_own(self.user_id):
+            self._apart(self._assign, message)
         message.owner_id = self.user_id
         if needs_answer:
-            self._schedule_answer()
-            self._tell_owner(message)
-        self._auto_reply(message)
+            self._apart(self._schedule_answer)
+            self._apart(self._tell_owner, message)
+        self._apart(self._auto_reply, message)
         self._notify_screens()
+
+    @api.model
+    def _prepare_unanswered(self, message):
+        """Return the values of a conversation in which a text waits for an answer.
+
+        :param message: sms.gateway.message, incoming
+        """
+        return {
+            "state": "to_answer",
+            "unanswered_since": message.create_date,
+            "unanswered_message_id": message.id,
+            "answer_until": message.gateway_id._get_answer_until(message.create_date),
+            "escalated_at": False,
+        }
+
+    def _begin_document(self, message):
+        document = self._make_document(message)
+        if document:
+            self._set_document(document)
+            message._move_to_document(document)
 
     @api.model
     def _get_preview(self, body):
@@ -441,16 +564,22 @@ class SmsConversation(models.Model):
         :param message: sms.gateway.message, incoming
         """
         self.ensure_one()
-        rule, user, reason = self.env["sms.assignment.rule"]._find_owner(self, message)
-        if not user:
+        rules = self.env["sms.assignment.rule"].sudo()
+        rule, user, reason = self._apart(rules._find_owner, self, message) or (
+            rules,
+            self.env["res.users"],
+            "",
+        )
+        if not self._may_own(user):
+            rule = rules
             for user, reason in self._get_fallback_owners(message):
                 if self._may_own(user):
                     break
             else:
                 user = self.env["res.users"]
                 reason = self.env._("Nobody could be found: a manager has to choose.")
-        self.write(
-            {"user_id": user.id, "owner_reason": reason, "rule_id": rule.id or False}
+        self._write_quietly(
+            {"user_id": user.id, "owner_reason": reason, "rule_id": rule.id}
         )
 
     def _get_fallback_owners(self, message):
@@ -492,12 +621,12 @@ class SmsConversation(models.Model):
         """
         return iter(())
 
-    def _check_may_assign(self, user):
-        """Let managers assign, owners hand on, and everybody take what is nobody's.
+    def _check_may_act(self):
+        """Let managers act on all, and others on their own and on what is nobody's.
 
         :raise AccessError: the conversation is somebody else's
-        :raise UserError: the user cannot answer here
         """
+        self.check_access("write")
         if not self.env.user.has_group("sms_gateway_hub.group_manager") and any(
             conversation.user_id not in (self.env.user, self.env["res.users"])
             for conversation in self
@@ -508,6 +637,14 @@ class SmsConversation(models.Model):
                     "SMS gateways, to hand it over."
                 )
             )
+
+    def _check_may_assign(self, user):
+        """Let managers assign, owners hand on, and everybody take what is nobody's.
+
+        :raise AccessError: the conversation is somebody else's
+        :raise UserError: the user cannot answer here
+        """
+        self._check_may_act()
         for conversation in self:
             if user and not conversation._may_own(user):
                 raise UserError(
@@ -530,7 +667,10 @@ class SmsConversation(models.Model):
         """
         self._check_may_assign(user)
         by = self.env.user
-        for conversation in self.sudo():
+        user = user.sudo()
+        # Core would tell the new owner in words of its own.
+        conversations = self.sudo().with_context(mail_auto_subscribe_no_notify=True)
+        for conversation in conversations:
             if conversation.user_id == user and not note:
                 continue
             conversation.link_ids.filtered(
@@ -545,23 +685,28 @@ class SmsConversation(models.Model):
             )
             if note:
                 conversation._message_log(body=note, author_id=by.partner_id.id)
-            activity = conversation.answer_activity_id
-            if conversation.state == "to_answer" and user:
-                if activity:
-                    activity.user_id = user
-                else:
-                    conversation._schedule_answer()
-                if user != by:
-                    conversation._tell_owner(
-                        conversation.unanswered_message_id, note=note, by=by
-                    )
-            elif user and user != by:
-                conversation._tell_owner(
-                    self.env["sms.gateway.message"], note=note, by=by
-                )
-            elif activity and not user:
-                activity.unlink()
+            message = conversation.unanswered_message_id
+            message.owner_id = user
+            if conversation.state == "to_answer":
+                conversation._hand_on_activity()
+            if user != by:
+                conversation._apart(conversation._tell_owner, message, note, by)
         self.sudo()._notify_screens()
+
+    def _hand_on_activity(self):
+        """Let the planned answer follow the owner: nobody's has none."""
+        self.ensure_one()
+        activity = self.answer_activity_id
+        if not self.user_id:
+            self._write_quietly({"answer_activity_id": False})
+            activity.sudo().unlink()
+        elif activity.active:
+            # The owner is told of it by us.
+            activity.sudo().with_context(
+                mail_activity_quick_update=True
+            ).user_id = self.user_id
+        else:
+            self._schedule_answer()
 
     # ------------------------------------------------------------------
     # Activities
@@ -570,37 +715,80 @@ class SmsConversation(models.Model):
     def _schedule_answer(self):
         """Plan the answer for the owner, once until it is given."""
         self.ensure_one()
-        if self.answer_activity_id or not self.user_id:
+        if self.answer_activity_id.active or not self.user_id:
             return
-        subject = self._get_subject()
+        owner = self.user_id
+        local = self.sudo().with_context(lang=owner.lang, tz=owner.tz)
         until = self.answer_until or self.unanswered_since
-        tz_self = self.with_context(tz=self.user_id.tz or self.env.user.tz)
-        activity = subject.with_context(
-            mail_activity_quick_update=True
-        ).activity_schedule(
+        activity = local._plan(
             _ANSWER_ACTIVITY,
-            date_deadline=fields.Datetime.context_timestamp(tz_self, until).date(),
-            user_id=self.user_id.id,
-            summary=self.env._("Answer SMS: %s", self.display_name),
+            date_deadline=fields.Datetime.context_timestamp(local, until).date(),
+            user_id=owner.id,
+            summary=local.env._("Answer SMS: %s", local.display_name),
             note=self.env["sms.sms"]._sms_gateway_to_html(
                 self.unanswered_message_id.body
             ),
         )
-        self.answer_activity_id = activity
+        self._write_quietly({"answer_activity_id": activity.id})
+
+    def _plan(self, activity_type, **values):
+        """Plan an activity on what the conversation is about, without core's e-mail."""
+        subject = self._get_subject().with_context(mail_activity_quick_update=True)
+        return subject.activity_schedule(activity_type, **values)
 
     def _end_activities(self, user, *, done):
         """End the activities: done by an answer, or no longer needed."""
-        for conversation in self:
+        for conversation in self.sudo():
             activities = (
                 conversation.answer_activity_id | conversation.overdue_activity_id
-            ).sudo()
-            conversation.write(
+            )
+            if not activities:
+                continue
+            # First of all, so that their end does not come back here.
+            conversation._write_quietly(
                 {"answer_activity_id": False, "overdue_activity_id": False}
             )
-            if done and activities:
+            activities = activities.exists().filtered("active")
+            if done:
                 activities.with_user(user).sudo()._action_done()
             else:
                 activities.unlink()
+
+    def _move_activities(self):
+        """Plan the answer anew on what the conversation is about now.
+
+        For whoever changes the contact or the document of a conversation.
+        """
+        for conversation in self.sudo():
+            activity = conversation.answer_activity_id
+            if activity.active:
+                conversation._write_quietly({"answer_activity_id": False})
+                activity.unlink()
+            if conversation.state == "to_answer":
+                conversation._schedule_answer()
+
+    def _close_without_answer(self, user):
+        """Close conversations whose answer somebody crossed off without texting.
+
+        An activity that only goes along with its document is planned anew instead:
+        nobody has decided anything.
+
+        :param user: res.users who ended the activity
+        """
+        for conversation in self.sudo():
+            if conversation.state != "to_answer":
+                continue
+            activity = conversation.answer_activity_id
+            if activity.res_model in self.env and not (
+                self.env[activity.res_model].sudo().browse(activity.res_id).exists()
+            ):
+                conversation.invalidate_recordset(["partner_id"])
+                conversation._write_quietly({"answer_activity_id": False})
+                conversation._schedule_answer()
+                continue
+            conversation._write_quietly({"state": "closed", **_ANSWERED})
+            conversation._end_activities(user, done=True)
+            conversation._notify_screens()
 
     # ------------------------------------------------------------------
     # Telling the owner
@@ -614,19 +802,21 @@ class SmsConversation(models.Model):
         :param by: res.users who handed it over
         """
         self.ensure_one()
-        if not self.user_id:
+        owner = self.user_id.sudo()
+        if not owner:
             return
-        self.user_id._bus_send(
+        local = self.sudo().with_context(lang=owner.lang)
+        owner._bus_send(
             "sms_gateway_hub.inbound",
             {
                 "conversation_id": self.id,
-                "title": self.env._("SMS from %s", self.display_name),
-                "body": self._get_preview(message.body if message else note),
+                "title": local.env._("SMS from %s", local.display_name),
+                "body": self._get_preview(note or message.body),
             },
         )
         gateway = message.gateway_id or self.gateway_id
-        if gateway.notify_by_email and self.user_id.email:
-            self._send_owner_mail(message, note=note, by=by)
+        if gateway.notify_by_email and owner.email:
+            self._apart(self._send_owner_mail, message, note, by)
 
     def _notify_screens(self):
         """Tell open screens that these conversations have news: ids only."""
@@ -650,25 +840,29 @@ class SmsConversation(models.Model):
                 and not message.exempt
                 and not message.broadcast_id
                 and message.company_id
-                and message.author_id
-                and message.author_id.id != SUPERUSER_ID
+                and message.author_id.id not in (False, SUPERUSER_ID)
                 and message.state not in const.RETRYABLE_STATES
                 and _E164.match(message.number or "")
+                # Who texts the own phone tries something out.
+                and message.author_id.partner_id != message.partner_id
             )
         )
         if not personal:
             return
         conversations = self._get_many(
-            (message.number, message.company_id.id) for message in personal
+            message._get_conversation_key() for message in personal
         )
         for message in personal:
-            conversation = conversations[message.number, message.company_id.id]
-            conversation._note_answer(message)
+            conversations[message._get_conversation_key()]._note_answer(message)
         self.union(*conversations.values())._notify_screens()
 
     def _note_answer(self, message):
-        """Note that a person wrote: the conversation waits for the other side."""
+        """Note that a person wrote: the conversation waits for the other side.
+
+        :param message: sms.gateway.message, outgoing
+        """
         self.ensure_one()
+        author = message.author_id
         values = {"state": "waiting"}
         if not self.last_at or self.last_at <= message.create_date:
             values.update(
@@ -681,21 +875,69 @@ class SmsConversation(models.Model):
             values["contact_reason"] = self.env._("Was texted as this contact")
         if not self.gateway_id and message.gateway_id:
             values["gateway_id"] = message.gateway_id.id
-        if not self.user_id and self._may_own(message.author_id):
-            values["user_id"] = message.author_id.id
+        if not self.user_id and self._may_own(author):
+            values["user_id"] = author.id
             values["owner_reason"] = self.env._("Wrote to this number")
-        waited = self.unanswered_message_id
         if self.state == "to_answer":
-            values.update(
-                unanswered_since=False,
-                unanswered_message_id=False,
-                answer_until=False,
-                escalated_at=False,
-            )
-            if waited:
+            values.update(_ANSWERED)
+            if waited := self.unanswered_message_id:
                 waited._note_answered(message)
-        self.write(values)
-        self._end_activities(message.author_id, done=True)
+        self._write_quietly(values)
+        self._end_activities(author, done=True)
+
+    @api.model
+    def _note_failed(self, messages):
+        """Let conversations wait for an answer again whose answer came to nothing.
+
+        Not where somebody wrote once more, nor where the person refused texts.
+
+        :param messages: sms.gateway.message, outgoing, that failed for good
+        """
+        failed = messages.sudo().filtered(
+            lambda message: (
+                message.kind in const.PERSONAL_KINDS
+                and message.answers_id.direction == "incoming"
+                and message.failure_type != "opted_out"
+                and message.number
+            )
+        )
+        if not failed:
+            return
+        found = self._find_many(message._get_conversation_key() for message in failed)
+        for message in failed:
+            conversation = found.get(message._get_conversation_key())
+            if conversation and conversation.state != "to_answer":
+                conversation._reopen(message)
+
+    def _reopen(self, failed):
+        """Let the text wait again that a failed answer had answered.
+
+        :param failed: sms.gateway.message, one, the answer
+        """
+        self.ensure_one()
+        waited = failed.answers_id
+        messages = self.env["sms.gateway.message"].sudo()
+        if messages.search_count(
+            self._get_message_domain()
+            & Domain("direction", "=", "outgoing")
+            & Domain("kind", "in", list(const.PERSONAL_KINDS))
+            & Domain("state", "not in", [*const.RETRYABLE_STATES, "undelivered"])
+            & Domain("id", ">", waited.id),
+            limit=1,
+        ):
+            return
+        waited._note_answered(messages)
+        self._write_quietly(self._prepare_unanswered(waited))
+        if not self._may_own(self.user_id):
+            self._assign(waited)
+        self._schedule_answer()
+        self._tell_owner(
+            waited,
+            note=self.with_context(lang=self.user_id.lang).env._(
+                "Your answer did not arrive: %s", failed.failure_text or ""
+            ),
+        )
+        self._notify_screens()
 
     def _answer(self, body, *, uuid=None):
         """Text the other side as the current user: the one way that all doors use.
@@ -709,53 +951,70 @@ class SmsConversation(models.Model):
         """
         self.ensure_one()
         self.check_access("read")
+        # Who sends the same once more at the same time waits for the first one.
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM sms_conversation WHERE id = %s FOR NO KEY UPDATE",
+                self.id,
+            ),
+            log_exceptions=False,
+        )
         messages = self.env["sms.gateway.message"].sudo()
         if uuid and (known := messages.search([("uuid", "=", uuid)])):
-            if known.number != self.number or known.author_id != self.env.user:
+            if (
+                known.author_id != self.env.user
+                or known._get_conversation_key() != (self.number, self.company_id.id)
+            ):
                 raise UserError(self.env._("This page is outdated: load it again."))
             return known
         if reason := self._get_no_answer_reason():
             raise UserError(reason)
         conversation = self.sudo()
-        gateway = conversation._get_gateway()
+        partner = conversation.partner_id
+        has_document = conversation.res_model and conversation.res_id
         values = {
-            "gateway_id": gateway.id,
-            "gateway_fixed": gateway == conversation.gateway_id,
+            "gateway_id": conversation._get_gateway().id,
             "kind": "reply",
             "purpose": "conversational",
             "priority": const.PRIORITY_HIGH,
             "number": self.number,
-            "partner_id": conversation.partner_id.id,
+            "partner_id": partner.id,
             "res_model": conversation.res_model
-            or conversation.partner_id and "res.partner",
-            "res_id": conversation.res_id or conversation.partner_id.id,
-            "answers_id": conversation.unanswered_message_id.id,
+            if has_document
+            else partner and partner._name,
+            "res_id": conversation.res_id if has_document else partner.id,
             "body": body,
             "company_id": self.company_id.id,
             "author_id": self.env.uid,
         }
+        if not values["res_id"]:
+            values["res_model"] = False
         if uuid:
             values["uuid"] = uuid
-        message = self.env["sms.gateway.message"]._enqueue([values])
-        if message.state != "queued":
-            raise UserError(
-                self.env._(
-                    "The text was not sent. %s",
-                    message.failure_text or message._get_state_label(),
+        with self.env.cr.savepoint():
+            message = self.env["sms.gateway.message"]._enqueue([values])
+            if message.state != "queued":
+                raise UserError(
+                    self.env._(
+                        "The text was not sent. %s",
+                        message.failure_text or message._get_state_label(),
+                    )
                 )
-            )
-        message._log_in_chatter()
+            message._log_in_chatter()
         return message
 
     def _get_gateway(self):
         """Return the gateway that answers leave through: the one they came by."""
         self.ensure_one()
-        gateway = self.gateway_id
-        if gateway and gateway._is_in_service():
+        gateways = self.env["sms.gateway"].sudo()
+        gateway = self.gateway_id.sudo()
+        if (
+            gateway
+            and gateway._is_in_service()
+            and gateway.company_id in (self.company_id, gateways.company_id)
+        ):
             return gateway
-        return self.env["sms.gateway"]._route(
-            self.company_id, self.number, self.partner_id
-        )
+        return gateways._route(self.company_id, self.number, self.partner_id)
 
     # ------------------------------------------------------------------
     # Jobs
@@ -774,44 +1033,61 @@ class SmsConversation(models.Model):
             limit=limit,
         )
         for conversation in overdue.try_lock_for_update():
-            conversation._escalate()
+            # Once, also when it fails.
+            conversation._write_quietly({"escalated_at": fields.Datetime.now()})
+            self._apart(conversation._escalate)
         if len(overdue) == limit:
             self.env.ref("sms_gateway_hub.ir_cron_escalate")._trigger()
 
     def _escalate(self):
+        """Plan on the manager's list that somebody waits for too long."""
         self.ensure_one()
         gateway = self.gateway_id
-        manager = gateway.escalation_user_id or gateway.responsible_user_id
-        self.escalated_at = fields.Datetime.now()
-        if not self._may_own(manager):
+        for manager in gateway.escalation_user_id, gateway.responsible_user_id:
+            if self._may_own(manager):
+                break
+        else:
             return
-        self.overdue_activity_id = self._get_subject().activity_schedule(
+        local = self.with_context(lang=manager.lang)
+        activity = local._plan(
             _OVERDUE_ACTIVITY,
             user_id=manager.id,
-            summary=self.env._("SMS not answered in time: %s", self.display_name),
+            summary=local.env._("SMS not answered in time: %s", local.display_name),
             note=self.env["sms.sms"]._sms_gateway_to_html(
-                self.env._(
-                    "%(owner)s should have answered by now.",
-                    owner=self.user_id.name or self.env._("Nobody"),
+                local.env._(
+                    "%s should have answered by now.", local.user_id.name
                 )
+                if self.user_id
+                else local.env._("Nobody is responsible for it: choose somebody.")
             ),
         )
+        self._write_quietly({"overdue_activity_id": activity.id})
+        self._notify_screens()
 
     @api.model
-    def _cron_close(self):
+    def _cron_close(self, limit=1000):
         """Close conversations in which nobody goes on."""
         now = fields.Datetime.now()
-        days = self.env["sms.gateway"].sudo().with_context(active_test=False)
-        for gateway in days.search([("close_after_days", ">", 0)]):
+        waiting = [("state", "=", "waiting")]
+        gateways = self.env["sms.gateway"].sudo().with_context(active_test=False)
+        more = False
+        for gateway in (*gateways.search([]), gateways.browse()):
+            days = gateway.close_after_days if gateway else const.CLOSE_AFTER_DAYS
+            if not days:
+                continue
             idle = self.sudo().search(
                 [
-                    ("state", "=", "waiting"),
+                    *waiting,
                     ("gateway_id", "=", gateway.id),
-                    ("last_at", "<", now - timedelta(days=gateway.close_after_days)),
+                    ("last_at", "<", now - timedelta(days=days)),
                 ],
-                limit=1000,
+                order="last_at",
+                limit=limit,
             )
-            idle.try_lock_for_update().write({"state": "closed"})
+            idle.try_lock_for_update()._write_quietly({"state": "closed"})
+            more = more or len(idle) == limit
+        if more:
+            self.env.ref("sms_gateway_hub.ir_cron_close")._trigger()
 
     # ------------------------------------------------------------------
     # Actions
@@ -830,25 +1106,15 @@ class SmsConversation(models.Model):
 
     def action_close(self):
         """End conversations: no answer is needed."""
-        self.check_access("write")
-        conversations = self.sudo().filtered(lambda c: c.state != "closed")
-        for conversation in conversations:
-            conversation._end_activities(self.env.user, done=True)
-        conversations.write(
-            {
-                "state": "closed",
-                "unanswered_since": False,
-                "unanswered_message_id": False,
-                "answer_until": False,
-                "escalated_at": False,
-            }
-        )
+        self._check_may_act()
+        conversations = self.sudo().filtered(lambda row: row.state != "closed")
+        conversations._write_quietly({"state": "closed", **_ANSWERED})
+        conversations._end_activities(self.env.user, done=True)
         conversations._notify_screens()
         return True
 
     def action_take(self):
         """Make conversations one's own."""
-        self.check_access("write")
         self._reassign(self.env.user)
         return True
 
@@ -856,7 +1122,7 @@ class SmsConversation(models.Model):
         """Open the document that the conversation is about, else the contact."""
         self.ensure_one()
         self.check_access("read")
-        subject = self._get_subject()
+        subject = self.sudo()._get_subject()
         if subject == self:
             raise UserError(
                 self.env._("Nobody is known for this number yet: choose a contact.")

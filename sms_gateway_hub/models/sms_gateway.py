@@ -581,7 +581,7 @@ class SmsGateway(models.Model):
         return self.sudo().browse(found[company.id])
 
     @api.model
-    def _route(self, company, number, partner=None):
+    def _route(self, company, number, partner=None, *, sticky=False):
         """Return the gateway for one recipient.
 
         The contact's own gateway wins, also when it is out of service: then the text
@@ -592,11 +592,14 @@ class SmsGateway(models.Model):
         :param company: res.company, one
         :param str number: E.164, or whatever there is instead
         :param partner: res.partner, at most one
+        :param bool sticky: the gateway of an open conversation comes before others
         :return: sms.gateway, at most one
         """
         own = partner.sudo().sms_gateway_id if partner else self
         if own and own.company_id in (company, company.browse()):
             return own
+        if sticky and (gateway := self._route_conversation(company, number)):
+            return gateway
         return self._route_number(company, number)
 
     @api.model
@@ -618,13 +621,18 @@ class SmsGateway(models.Model):
         return best
 
     @api.model
-    def _route_many(self, company, numbers, partner_ids):
+    def _route_many(self, company, numbers, partner_ids, *, sticky=False):
         """Return the gateway ids for many recipients, False for none.
 
         :param company: res.company, one
         :param list numbers: E.164, or whatever there is instead
         :param list partner_ids: ids of res.partner, False for none
+        :param bool sticky: a single recipient is texted through the gateway of the
+            open conversation
         """
+        if sticky and len(numbers) == 1:
+            partner = self.env["res.partner"].browse(partner_ids[0] or [])
+            return [self._route(company, numbers[0], partner, sticky=True).id]
         partners = self.env["res.partner"].sudo().browse({*partner_ids} - {False, None})
         partners.fetch(["sms_gateway_id"])
         own = {

@@ -95,6 +95,38 @@ class SmsGateway(models.Model):
                     )
                 )
 
+    def _get_answering_company(self):
+        """Return the company whose people answer texts that are no company's.
+
+        :return: res.company, one
+        """
+        gateway = self.sudo()
+        return (
+            gateway.company_id
+            or gateway.responsible_user_id.company_id
+            or self.env.ref("base.user_root").sudo().company_id
+        )
+
+    @api.model
+    def _route_conversation(self, company, number):
+        """Return the gateway of the open conversation with a number, if it may serve.
+
+        :param company: res.company, one
+        :param str number: E.164, or whatever there is instead
+        :return: sms.gateway, at most one
+        """
+        in_service = self._in_service(company)
+        if len(in_service) < 2:
+            return self.browse()
+        conversation = self.env["sms.conversation"]._find(number, company)
+        gateway = conversation.gateway_id & in_service
+        if conversation.state == "closed" or gateway.state != "enabled":
+            return self.browse()
+        prefixes = tuple(self._split_prefixes(gateway.prefixes))
+        if prefixes and not (number or "").startswith(prefixes):
+            return self.browse()
+        return gateway
+
     def _is_open(self, at=None):
         """Say whether it is office hours.
 

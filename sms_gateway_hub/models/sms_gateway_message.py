@@ -1208,7 +1208,7 @@ class SmsGatewayMessage(models.Model):
                                WHERE to_sync ORDER BY id LIMIT %s
                           FOR UPDATE SKIP LOCKED)
              RETURNING id, sms_uuid, state, failure_type, failure_reason,
-                       mail_message_id, number, direction
+                       mail_message_id, number, direction, kind
                 """,
                 limit,
             ),
@@ -1242,6 +1242,13 @@ class SmsGatewayMessage(models.Model):
         steps += [(self._mark_alive, delivered)] if delivered else []
         steps += [(self._mark_dead, dead)] if dead else []
         steps += [(self._step_down, [row]) for row in dead]
+        failed = [
+            row
+            for row in rows
+            if row["state"] in const.NOT_ASKED_STATES
+            and row["kind"] in const.PERSONAL_KINDS
+        ]
+        steps += [(self._wait_again, failed)] if failed else []
         for step, told in steps:
             try:
                 with self.env.cr.savepoint():
@@ -1254,6 +1261,12 @@ class SmsGatewayMessage(models.Model):
                     step.__name__,
                     [row["id"] for row in told],
                 )
+
+    @api.model
+    def _wait_again(self, rows):
+        messages = self.sudo().browse([row["id"] for row in rows])
+        messages.invalidate_recordset()
+        self.env["sms.conversation"]._note_failed(messages)
 
     @api.model
     def _mirror_refusal(self, rows):
@@ -1787,16 +1800,18 @@ class SmsGatewayMessage(models.Model):
         """
         body = segments.clean_text(inbound.body)
         count = segments.count_segments(body)
-        partner, contact_reason = self._find_contact(gateway, inbound.number)
-        answers = self._find_answered(gateway, inbound.number)
+        number = segments.clean_text(inbound.number)[:64] or const.NO_NUMBER
+        company = self._find_company(gateway, number)
+        partner, contact_reason = self._find_contact(gateway, number, company)
+        answers = self._find_answered(gateway, number)
         message = self.sudo().create(
             {
                 "direction": "incoming",
                 "kind": "single",
                 "state": "received",
                 "gateway_id": gateway.id,
-                "company_id": self._find_company(gateway, partner, inbound.number).id,
-                "number": segments.clean_text(inbound.number)[:64],
+                "company_id": (company or partner.company_id).id,
+                "number": number,
                 "sender": segments.clean_text(inbound.recipient or "")[:64],
                 "external_ref": inbound.external_ref,
                 "partner_id": partner.id,
@@ -1814,19 +1829,14 @@ class SmsGatewayMessage(models.Model):
                 else self.env._("The text could not be decoded: see the raw event."),
             }
         )
-        conversation = self.env["sms.conversation"]._open(message)
+        # The text and what it says about consent are kept whatever else fails.
+        conversations = self.env["sms.conversation"].sudo()
+        conversation = conversations._open(message)
         message._join(conversation)
-        message._log_in_chatter()
+        conversations._apart(message._log_in_chatter)
         if family := self.env["sms.consent"]._handle_inbound(message):
             message.keyword_family = family
-        try:
-            with self.env.cr.savepoint():
-                conversation._take_in(message)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise
-        except Exception:
-            # The text and what it says about consent are kept in any case.
-            _logger.exception("Nobody could be told of message %s", message.id)
+        conversations._apart(conversation._take_in, message)
         return message
 
     @api.model
@@ -1947,53 +1957,68 @@ class SmsGatewayMessage(models.Model):
         )
 
     @api.model
-    def _find_company(self, gateway, partner, number):
-        """Return the company that an incoming text is for.
+    def _find_company(self, gateway, number):
+        """Return the company that an incoming text is for, if that is known.
 
         At a gateway that several companies share it is the one that texted the number
-        last; nobody's, so visible to all, when there is none.
+        last. Where there is none it is the contact's; nobody's, so visible to all, when
+        that has none.
         """
-        last = self.env["sms.gateway.message"]
-        if not gateway.company_id:
-            last = self.sudo().search(
-                [
-                    ("number", "=", number),
-                    ("gateway_id", "=", gateway.id),
-                    ("direction", "=", "outgoing"),
-                ],
-                limit=1,
-            )
-        return gateway.company_id or last.company_id or partner.company_id
+        if gateway.company_id:
+            return gateway.company_id
+        last = self.sudo().search_fetch(
+            [
+                ("number", "=", number),
+                ("gateway_id", "=", gateway.id),
+                ("direction", "=", "outgoing"),
+            ],
+            ["company_id"],
+            limit=1,
+        )
+        return last.company_id
 
     @api.model
-    def _find_contact(self, gateway, number):
+    def _find_contact(self, gateway, number, company=None):
         """Return the contact of a whole number, never of a part of it.
 
-        The two-way owner of the number, else whom the thread was with, else the only
-        one; of several the one that this number was last texted as.
+        Whom somebody chose in the conversation, else the two-way owner of the number,
+        else whom the conversation is with, else the only one; of several the one that
+        this number was last texted as.
 
-        :param gateway: sms.gateway that the text came through
+        :param gateway: sms.gateway that the text came through, at most one
         :param str number: as the gateway gave it
+        :param company: res.company that the text is for; the gateway's when left out
         :return: tuple of res.partner, at most one, and the reason in words
         """
         partners = self.env["res.partner"].sudo()
+        company = company or gateway.company_id
         if not _E164.match(number or ""):
             return partners, self.env._("The sender is no phone number")
-        if owner := self.env["res.partner.mobile"]._find_owner(
-            number, gateway.company_id
-        ):
+        thread = self.env["sms.conversation"]._find(
+            number, company or gateway._get_answering_company()
+        )
+        known = thread.partner_id.filtered(
+            lambda partner: (
+                partner.active
+                and (not company or partner.company_id in (company, company.browse()))
+            )
+        )
+        if thread.contact_by_hand and (known or not thread.partner_id):
+            return known, thread.contact_reason
+        owner = self.env["res.partner.mobile"]._find_owner(number, company)
+        if owner:
             return owner.sudo(), self.env._("Owner of the number")
-        thread = self.env["sms.conversation"]._find(number, gateway.company_id)
-        if thread.contact_by_hand or thread.partner_id.active:
-            return thread.partner_id, thread.contact_reason
-        partners = self._find_partners(number, gateway.company_id)
+        if known:
+            return known, thread.contact_reason or self.env._("Known from before")
+        partners = self._find_partners(number, company)
         if len(partners) > 1:
-            last = self.sudo().search(
+            last = self.sudo().search_fetch(
                 [
                     ("number", "=", number),
                     ("direction", "=", "outgoing"),
                     ("partner_id", "in", partners.ids),
                 ],
+                ["partner_id"],
                 limit=1,
             )
             if last:
@@ -2014,17 +2039,36 @@ class SmsGatewayMessage(models.Model):
 
         :param str number: E.164
         :param company: res.company, or none for all
-        :return: res.partner, oldest first
+        :return: res.partner in sudo, oldest first, 50 at most
         """
         partners = self.env["res.partner"].sudo()
-        domain = [
-            "|",
-            ("phone_sanitized", "=", number),
-            ("mobile_ids.number_e164", "=", number),
-        ]
-        if company:
-            domain += [("company_id", "in", [company.id, False])]
-        return partners.search(domain, order="id", limit=50)
+        partners.flush_model(["active", "company_id", "phone_sanitized"])
+        self.env["res.partner.mobile"].flush_model(["number_e164", "partner_id"])
+        # First by both indexes, then the rest: in one condition each contact of the
+        # database would be looked at.
+        rows = self.env.execute_query(
+            SQL(
+                """
+                WITH found AS MATERIALIZED (
+                    SELECT id FROM res_partner WHERE phone_sanitized = %(number)s
+                    UNION
+                    SELECT partner_id FROM res_partner_mobile
+                     WHERE number_e164 = %(number)s
+                )
+                SELECT partner.id
+                  FROM found
+                  JOIN res_partner AS partner ON partner.id = found.id
+                 WHERE partner.active
+                   AND (%(company)s IS NULL
+                        OR coalesce(partner.company_id, %(company)s) = %(company)s)
+              ORDER BY partner.id
+                 LIMIT 50
+                """,
+                number=number,
+                company=company.id or None,
+            )
+        )
+        return partners.browse([partner_id for (partner_id,) in rows])
 
     # ------------------------------------------------------------------
     # For the screens

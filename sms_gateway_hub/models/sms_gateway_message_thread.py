@@ -46,14 +46,16 @@ class SmsGatewayMessage(models.Model):
         help="Hours from the first text that nobody had answered to the answer.",
     )
 
+    @api.depends("number", "company_id")
     def _compute_conversation_id(self):
-        found = self.env["sms.conversation"]._find_many(
-            {(message.number, message.company_id.id) for message in self}
-        )
+        keys = {
+            message: message._get_conversation_key()
+            for message in self
+            if message.number
+        }
+        found = self.env["sms.conversation"]._find_many(keys.values())
         for message in self:
-            message.conversation_id = found.get(
-                (message.number, message.company_id.id), False
-            )
+            message.conversation_id = found.get(keys.get(message), False)
 
     @api.model
     def _search_conversation_id(self, operator, value):
@@ -66,24 +68,38 @@ class SmsGatewayMessage(models.Model):
             conversation._get_message_domain() for conversation in conversations
         )
 
+    def _get_conversation_key(self):
+        """Return number and id of the company whose conversation a text belongs to."""
+        self.ensure_one()
+        company = self.company_id or self.sudo().gateway_id._get_answering_company()
+        return self.number, company.id
+
     def _needs_answer(self):
         """Say whether a person shall answer this incoming text."""
         self.ensure_one()
+        if self.env["sms.consent"]._is_our_own(self.number):
+            # Our own texts that come back to us.
+            return False
         if not self.keyword_family:
             return True
         return self.keyword_family == "own" and self.keyword_id.needs_answer
 
     def _note_answered(self, answer):
-        """Note when and by whom this incoming text was answered."""
+        """Note when and by whom this incoming text was answered.
+
+        :param answer: sms.gateway.message, outgoing, or none: it is unanswered again
+        """
         self.ensure_one()
-        waited = answer.create_date - self.create_date
-        self.sudo().write(
-            {
+        values = {"answered_at": False, "answered_by_id": False, "answer_time_h": 0.0}
+        if answer:
+            waited = answer.create_date - self.create_date
+            values = {
                 "answered_at": answer.create_date,
                 "answered_by_id": answer.author_id.id,
                 "answer_time_h": max(waited.total_seconds(), 0.0) / 3600,
             }
-        )
+            answer.sudo().answers_id = self
+        self.sudo().write(values)
 
     def _to_thread(self):
         """Return what a thread shows of this text: plain values, the text unescaped.

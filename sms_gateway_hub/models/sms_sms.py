@@ -203,7 +203,10 @@ class SmsSms(models.Model):
                 rest += others
                 continue
             ids = gateways._route_many(
-                company, others.mapped("number"), [sms.partner_id.id for sms in others]
+                company,
+                others.mapped("number"),
+                [sms.partner_id.id for sms in others],
+                sticky=others[0].sms_gateway_kind != "broadcast",
             )
             for sms, gateway_id in zip(others, ids, strict=True):
                 groups[gateways.sudo().browse(gateway_id or [])] += sms

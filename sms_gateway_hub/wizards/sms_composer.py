@@ -115,7 +115,9 @@ class SmsComposer(models.TransientModel):
                     or composer.recipient_single_number
                 )
                 company = partner.company_id or self.env.company
-                gateway = gateways._route(company, number, partner) or first
+                gateway = (
+                    gateways._route(company, number, partner, sticky=True) or first
+                )
             composer.sms_gateway_default_name = gateway.name
 
     @api.depends("composition_mode")
@@ -193,7 +195,7 @@ class SmsComposer(models.TransientModel):
             return False, False
         company = partner.company_id or self.env.company
         gateway = self.sms_gateway_id.sudo() or self.env["sms.gateway"]._route(
-            company, number, partner
+            company, number, partner, sticky=True
         )
         if not gateway:
             return self.env._("No gateway serves the number %s.", number), False

@@ -110,7 +110,7 @@ class SmsErase(models.TransientModel):
             raise UserError(
                 self.env._("A text to this number is leaving right now: try again.")
             )
-        rows = 0
+        rows = self.env["sms.conversation"]._erase(number)
         erased = self.env._("[erased]")
         for statement in (
             SQL(
@@ -179,7 +179,7 @@ class SmsErase(models.TransientModel):
                 UPDATE sms_gateway_message
                    SET number = NULL, body = %s, partner_id = NULL, res_model = NULL,
                        res_id = NULL, failure_reason = NULL, external_ref = NULL,
-                       sms_uuid = NULL
+                       sms_uuid = NULL, contact_reason = NULL
                  WHERE id = ANY(%s)
                 """,
                 erased,
