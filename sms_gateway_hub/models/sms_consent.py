@@ -401,11 +401,15 @@ class SmsConsent(models.Model):
             self._refuse(message, keyword)
         elif family == "help":
             self._help(message, keyword)
+        elif keywords.reads_like_refusal(message.body or ""):
+            # Also behind an own word: somebody has to read it.
+            family = False
+            self._suspect(message)
+        elif family == "own":
+            message.keyword_id = keyword
         else:
             # "Yes" without a question is an answer to something else.
             family = False
-            if keywords.reads_like_refusal(message.body or ""):
-                self._suspect(message)
         return family
 
     @api.model

@@ -400,18 +400,24 @@ class SmsGateway(models.Model):
     @api.constrains("prefixes", "opt_in_prefixes")
     def _check_prefixes(self):
         for gateway in self:
-            for prefix in (
-                *gateway._split_prefixes(gateway.prefixes),
-                *gateway._split_prefixes(gateway.opt_in_prefixes),
-            ):
-                if not _PREFIX_PATTERN.match(prefix):
-                    raise ValidationError(
-                        self.env._(
-                            "“%s” is not the beginning of a number in international "
-                            "form: write it like +49 or +1202.",
-                            prefix,
-                        )
+            self._check_prefix_list(gateway.prefixes)
+            self._check_prefix_list(gateway.opt_in_prefixes)
+
+    @api.model
+    def _check_prefix_list(self, prefixes):
+        """Refuse what is no list of beginnings of numbers.
+
+        :raise ValidationError: naming the one that is none
+        """
+        for prefix in self._split_prefixes(prefixes):
+            if not _PREFIX_PATTERN.match(prefix):
+                raise ValidationError(
+                    self.env._(
+                        "“%s” is not the beginning of a number in international "
+                        "form: write it like +49 or +1202.",
+                        prefix,
                     )
+                )
 
     @api.constrains("fallback_gateway_id")
     def _check_fallback(self):
@@ -702,7 +708,7 @@ class SmsGateway(models.Model):
     def _get_answer(self, kind, lang, company):
         """Return the words of an automatic answer.
 
-        :param str kind: "stop", "start", "help", "question" or "thanks"
+        :param str kind: "stop", "start", "help", "question", "thanks" or "away"
         :param str lang: language of the person, like "fr_FR"
         :param company: res.company that answers
         """
@@ -713,6 +719,7 @@ class SmsGateway(models.Model):
             "help": "help_answer",
             "question": "question_text",
             "thanks": "thanks_text",
+            "away": "away_answer",
         }[kind]
         installed = dict(self.env["res.lang"].get_installed())
         gateway = self.with_context(lang=lang) if lang in installed else self

@@ -127,12 +127,13 @@ class SmsGateway(models.Model):
             return self.browse()
         return gateway
 
-    def _is_open(self, at=None):
+    def _is_open(self, at=None, calendar=None):
         """Say whether it is office hours.
 
         :param datetime at: UTC, now when left out
+        :param calendar: resource.calendar to go by instead of the gateway's
         """
-        calendar = self.calendar_id.sudo()
+        calendar = (calendar or self.calendar_id).sudo()
         if not calendar:
             return True
         at = (at or fields.Datetime.now()).replace(tzinfo=UTC)

@@ -1867,14 +1867,7 @@ class SmsGatewayMessage(models.Model):
         gateway = self.gateway_id
         if kind == "stop" and not gateway.confirm_stop:
             return self.browse()
-        since = fields.Datetime.now() - timedelta(hours=1)
-        answered = self.sudo().search_count(
-            [
-                ("number", "=", self.number),
-                ("exempt", "=", "answer"),
-                ("create_date", ">=", since),
-            ]
-        )
+        answered = self._count_automatic_answers()
         # A new refusal is confirmed also after many other answers.
         limit = const.ANSWERS_PER_H * (2 if kind == "stop" else 1)
         if answered >= limit:

@@ -18,6 +18,9 @@ class SmsKeyword(models.Model):
     come before those of its company, and these before those of everybody. The STOP
     words that come with the hub come before all others: the law wants them to work
     for everybody, so nobody can change, archive or delete them.
+
+    Own words of an organisation also count where a text only begins with them, and
+    after all others.
     """
 
     _name = "sms.keyword"
@@ -44,7 +47,9 @@ class SmsKeyword(models.Model):
         help="Stop: nothing is sent to the number any more.\n"
         "Start: texts may be sent again, or from now on.\n"
         "Yes: agrees if we asked, and means nothing otherwise.\n"
-        "Help: gets the gateway's answer to HELP.",
+        "Help: gets the gateway's answer to HELP.\n"
+        "Own word: gets its own answer. A text that begins with it counts, too, and "
+        "assignment rules know it.",
     )
     lang = fields.Char(
         "Language",
@@ -111,6 +116,23 @@ class SmsKeyword(models.Model):
                         "at most.",
                         word=keyword.word[:20],
                         count=_LENGTH_MAX,
+                    )
+                )
+
+    @api.constrains("word", "family", "active")
+    def _check_own_word_is_no_refusal(self):
+        """Keep own words from hiding what a person has to take as a refusal."""
+        for keyword in self:
+            if (
+                keyword.active
+                and keyword.family == "own"
+                and keywords.reads_like_refusal(keyword.word)
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "Whoever texts “%s” may want no more texts: it cannot have "
+                        "another meaning. Choose another word.",
+                        keyword.word,
                     )
                 )
 
@@ -207,7 +229,7 @@ class SmsKeyword(models.Model):
 
     @api.model
     def _match(self, text, gateway, company=None):
-        """Return the keyword that a whole text is.
+        """Return the keyword that a text is: all of it, or its beginning for own words.
 
         :param str text: as received; ``False`` or ``None`` is an empty text
         :param gateway: sms.gateway that it came by, or none
@@ -217,25 +239,60 @@ class SmsKeyword(models.Model):
         """
         keywords_sudo = self.sudo()
         normalized = keywords.normalize(text)
-        if not normalized or len(normalized) > _LENGTH_MAX:
+        if not normalized:
             return keywords_sudo.browse()
         company = company or gateway.sudo().company_id
+        candidates = keywords.leading_words(text, _LENGTH_MAX)
+        if len(normalized) <= _LENGTH_MAX:
+            candidates.add(normalized)
         domain = [
-            ("normalized", "=", normalized),
+            ("normalized", "in", list(candidates)),
             ("gateway_id", "in", [False, *gateway.ids]),
             ("active", "=", True),
         ]
         if company:
             domain.append(("company_id", "in", [False, *company.ids]))
         found = keywords_sudo.search_fetch(
-            domain, ["family", "lang", "is_standard", "gateway_id", "company_id"]
+            domain,
+            ["normalized", "family", "lang", "is_standard", "gateway_id", "company_id"],
         )
-        return found.sorted(
+        return found.filtered(
+            lambda keyword: keyword.family == "own" or keyword.normalized == normalized
+        ).sorted(
             lambda keyword: (
                 not (keyword.is_standard and keyword.family == "stop"),
+                keyword.family == "own",
+                -len(keyword.normalized),
                 not keyword.gateway_id,
                 not keyword.company_id,
                 keyword.family != "stop",
                 keyword.id,
             )
         )[:1]
+
+    def _get_answer(self, partner, gateway, company):
+        """Return the words that answer an own word.
+
+        :param partner: res.partner who texted it, or none
+        :param gateway: sms.gateway that answers
+        :param company: res.company that answers
+        :return: str, maybe empty
+        """
+        self.ensure_one()
+        keyword = self.sudo()
+        installed = [code for code, _name in self.env["res.lang"].get_installed()]
+        wanted = [partner.lang, keyword.lang]
+        lang = next(
+            (
+                code
+                for want in filter(None, wanted)
+                for code in installed
+                if code == want or code.split("_")[0] == want
+            ),
+            None,
+        )
+        if lang:
+            keyword = keyword.with_context(lang=lang)
+        return keywords.fill_answer(
+            keyword.answer, company=company.name, number=gateway.sender or ""
+        )

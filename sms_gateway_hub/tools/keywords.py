@@ -64,6 +64,34 @@ def normalize(text):
     return " ".join("".join(map(_fold, text)).split())
 
 
+def leading_words(text, length_max):
+    """Return what keywords a text may begin with: its first word, its first two, ...
+
+    A word ends at a space or a punctuation mark: ``"Menu: today"`` begins with
+    ``"menu"``. Marks within a word may also count for nothing, as they do in
+    :func:`normalize`: ``"opt-in now"`` begins with ``"optin"`` and with ``"opt in"``.
+
+    :param str text: as received; ``False`` or ``None`` counts as empty
+    :param int length_max: characters of the longest one
+    :return: set of str, normalized
+    """
+    # Signs that do not count may be many, but no keyword is found behind so many.
+    text = (text or "")[: 16 * length_max]
+    found = set()
+    for form in (text, "".join(" " if _parts_words(c) else c for c in text)):
+        beginning = ""
+        for word in normalize(form).split():
+            beginning = f"{beginning} {word}".lstrip()
+            if len(beginning) > length_max:
+                break
+            found.add(beginning)
+    return found
+
+
+def _parts_words(char):
+    return unicodedata.category(char)[0] in "PS"
+
+
 # One character at a time, since Python orders the marks of a letter in quadratic time.
 @lru_cache(maxsize=8192)
 def _fold(char):
@@ -486,6 +514,16 @@ DEFAULT_ANSWERS = {
         "de": "Danke. {company} darf Ihnen SMS schicken. Antworten Sie jederzeit "
         "{word}, um sie abzubestellen.",
     },
+    "away": {
+        "en": "{company}: Nobody is here right now. We will answer during our "
+        "office hours.",
+        "es": "{company}: ahora no hay nadie. Le responderemos en nuestro horario "
+        "de oficina.",
+        "fr": "{company} : nous sommes absents. Nous vous répondrons aux heures "
+        "d'ouverture.",
+        "de": "{company}: Gerade ist niemand da. Wir antworten zu unseren "
+        "Öffnungszeiten.",
+    },
 }
 # The part of the answer to HELP that says whom to ask, where that is known.
 CONTACT_SENTENCES = {
@@ -501,7 +539,7 @@ def default_answer(kind, lang, company, *, word=None, number=None):
     """Return the hub's own text for an occasion.
 
     :param str kind: key of ``DEFAULT_ANSWERS``: ``stop``, ``start``, ``help``,
-        ``question`` or ``thanks``
+        ``question``, ``thanks`` or ``away``
     :param str lang: code such as ``fr`` or ``fr_CA``; one that has no text, or an
         unset one, gives English
     :param str company: name of the sender
