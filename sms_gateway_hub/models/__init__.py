@@ -30,7 +30,6 @@ from . import sms_gateway_adapter_sandbox
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_event
-from . import sms_gateway_export
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
@@ -43,3 +42,4 @@ from . import sms_reply_link
 from . import sms_sms
 from . import sms_suppression
 from . import sms_template
+from . import sms_text_export

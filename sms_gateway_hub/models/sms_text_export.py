@@ -7,10 +7,10 @@ from odoo import api, models
 from ..tools.cells import guard_cell
 
 
-class SmsGatewayExport(models.AbstractModel):
+class SmsTextExport(models.AbstractModel):
     """Texts that came in leave as text, whichever export they leave by."""
 
-    _name = "sms.gateway.export"
+    _name = "sms.text.export"
     _description = "Guarded export"
 
     def _export_rows(self, fields, *, _is_toplevel_call=True):
@@ -31,24 +31,24 @@ class SmsGatewayExport(models.AbstractModel):
 
 class SmsGatewayMessage(models.Model):
     _name = "sms.gateway.message"
-    _inherit = ["sms.gateway.message", "sms.gateway.export"]
+    _inherit = ["sms.gateway.message", "sms.text.export"]
 
 
 class SmsGatewayEvent(models.Model):
     _name = "sms.gateway.event"
-    _inherit = ["sms.gateway.event", "sms.gateway.export"]
+    _inherit = ["sms.gateway.event", "sms.text.export"]
 
 
 class SmsGatewayAttempt(models.Model):
     _name = "sms.gateway.attempt"
-    _inherit = ["sms.gateway.attempt", "sms.gateway.export"]
+    _inherit = ["sms.gateway.attempt", "sms.text.export"]
 
 
 class SmsConversation(models.Model):
     _name = "sms.conversation"
-    _inherit = ["sms.conversation", "sms.gateway.export"]
+    _inherit = ["sms.conversation", "sms.text.export"]
 
 
 class SmsConsent(models.Model):
     _name = "sms.consent"
-    _inherit = ["sms.consent", "sms.gateway.export"]
+    _inherit = ["sms.consent", "sms.text.export"]
