@@ -11,6 +11,7 @@
     "auto_install": True,
     "data": [
         "views/crm_lead_views.xml",
+        "views/sms_assignment_rule_views.xml",
         "views/sms_gateway_views.xml",
     ],
     "uninstall_hook": "uninstall_hook",

@@ -1,13 +1,8 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
-
 from odoo import models
 from odoo.fields import Domain
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
-
-_logger = logging.getLogger(__name__)
 
 
 class SmsConversation(models.Model):
@@ -59,15 +54,8 @@ class SmsConversation(models.Model):
         document = super()._make_document(message)
         if document or not self._wants_lead(message):
             return document
-        try:
-            with self.env.cr.savepoint():
-                return self._make_lead(message)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise
-        except Exception:
-            # The text and whoever shall answer it matter more.
-            _logger.exception("No lead could be made of message %s", message.id)
-        return None
+        # The text and whoever shall answer it matter more than a lead that fails.
+        return self._apart(self._make_lead, message)
 
     def _wants_lead(self, message):
         """Say whether a lead is to be made: never of the texts of services."""
@@ -169,11 +157,6 @@ class SmsConversation(models.Model):
         values = {"user_id": self.user_id.id}
         if lead.team_id:
             values["team_id"] = lead.team_id.id
-        try:
-            with self.env.cr.savepoint():
-                # They are told of the text already.
-                lead.with_context(mail_auto_subscribe_no_notify=True).write(values)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise
-        except Exception:
-            _logger.exception("Lead %s got no salesperson", lead.id)
+        # They are told of the text already.
+        lead = lead.with_context(mail_auto_subscribe_no_notify=True)
+        self._apart(lead.write, values)

@@ -302,7 +302,7 @@ class TestLeadMade(CrmConversationCase):
                 return_value={"name": "x", "stage_id": 0x7FFFFFFF},
             ),
             mute_logger(
-                "odoo.sql_db", "odoo.addons.sms_gateway_crm.models.sms_conversation"
+                "odoo.sql_db", "odoo.addons.sms_gateway_hub.models.sms_conversation"
             ),
         ):
             message = self.receive("Keep me")

@@ -82,8 +82,8 @@ def elements_of(markup):
 
 
 def words_of(text):
-    """Return a text without what spaces and controls HTML does not keep."""
-    return "".join((text or "").split())
+    """Return a text without spaces, and without the one that is no character in XML."""
+    return "".join((text or "").replace("\uffff", "").split())
 
 
 class SafetyMixin(SmsGatewayMixin):
@@ -93,7 +93,7 @@ class SafetyMixin(SmsGatewayMixin):
             self.gateway, InboundMessage(event_key=key, number=number, body=text)
         )
         self.env.flush_all()
-        return message, self.env["sms.conversation"]._find(number, message.company_id)
+        return message, message.conversation_id
 
 
 @tagged("post_install", "-at_install")
@@ -163,13 +163,14 @@ class TestInboundSafety(SafetyMixin, SmsGatewayCase):
             }
         )
         views = self.env["ir.qweb"]
-        node = etree.fromstring('<t><p t-out="message.body"/></t>')
         for label, text, stored in TEXTS:
             with self.row(label):
                 stored = text if stored is None else stored
                 message, _conversation = self.receive(text)
                 rendered = template._render_field("body", message.ids)[message.id]
                 self.assertEqual(rendered, f"You wrote: {stored}")
+                # Rendering empties the tree.
+                node = etree.fromstring('<t><p t-out="message.body"/></t>')
                 shown = views._render(node, {"message": message})
                 self.assertHarmless(shown, stored)
 
@@ -201,7 +202,6 @@ class TestInboundSafety(SafetyMixin, SmsGatewayCase):
                 stored = sender if stored is None else stored
                 self.assertEqual(message.number, stored)
                 self.assertFalse(message.partner_id)
-                conversation = message.conversation_id or conversation
                 self.assertEqual(conversation.number, stored)
                 self.assertFalse(conversation.can_answer)
 
@@ -320,7 +320,6 @@ class TestInboundExport(SafetyMixin, HttpCase):
                 {},
             ),
         ]
-        bodies = {message.body or "" for message, _conversation in received}
         for model, ids, names, params in rows:
             with self.subTest(f"{model} {names}"):
                 content = self.export("csv", model, ids, names, **params).decode()
@@ -336,9 +335,16 @@ class TestInboundExport(SafetyMixin, HttpCase):
                 self.assertFalse(sheet.findall(".//x:hyperlink", namespaces=space))
                 self.assertFalse([name for name in files if "external" in name.lower()])
                 if "body" in names:
-                    shown = {text.removeprefix("'") for text in texts}
-                    for body in bodies - {""}:
-                        self.assertIn(body.replace("\r", " "), shown)
+                    # The library writes what is no character in XML by its number.
+                    shown = {text.replace("_xFFFF_", "\uffff") for text in texts}
+                    lost = [
+                        label
+                        for (label, _text, _stored), (message, _c) in zip(
+                            TEXTS, received, strict=True
+                        )
+                        if message.body and guard_cell(message.body) not in shown
+                    ]
+                    self.assertFalse(lost)
 
     def test_grouped_export(self):
         """The titles of groups are cells as well."""
