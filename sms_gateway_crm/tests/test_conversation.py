@@ -507,6 +507,34 @@ class TestLeadChanges(CrmConversationCase):
         action = lead.action_open_sms_gateway_conversation()
         self.assertEqual(action["res_id"], conversation.id)
 
+    def test_logged_by_hand(self):
+        """“Log an SMS” on a lead notes it there, with the lead's contact and number."""
+        lead, conversation = self.open_lead()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "sms_gateway_crm.action_crm_lead_log_sms"
+        )
+        wizard = (
+            self.env[action["res_model"]]
+            .with_user(self.ada)
+            .with_context(active_model=lead._name, active_id=lead.id)
+            .create({"body": "From my own phone"})
+        )
+        wizard.action_log()
+        message = self.messages_of([("kind", "=", "logged")])
+        self.assertFields(
+            message,
+            {
+                "res_model": "crm.lead",
+                "res_id": lead.id,
+                "partner_id": self.partner,
+                "number": NUMBERS[0],
+                "body": "From my own phone",
+            },
+        )
+        self.assertEqual(conversation.state, "waiting")
+        self.assertIn("From my own phone", str(lead.message_ids.mapped("body")))
+        self.assertIn("From my own phone", str(self.partner.message_ids.mapped("body")))
+
     def test_open_chatter_hears_of_it(self):
         """Whoever has the lead open is told of the text, on the lead's own channel."""
         lead = self.make_lead(partner_id=self.partner.id)
