@@ -3,7 +3,7 @@
 {
     "name": "SMS Gateway Hub: CRM",
     "summary": "Text leads and opportunities, and see their texts",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Sales/CRM",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",
@@ -11,6 +11,8 @@
     "auto_install": True,
     "data": [
         "views/crm_lead_views.xml",
+        "views/sms_assignment_rule_views.xml",
+        "views/sms_gateway_views.xml",
     ],
     "uninstall_hook": "uninstall_hook",
 }

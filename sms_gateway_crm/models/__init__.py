@@ -2,3 +2,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import crm_lead
+from . import sms_assignment_rule
+from . import sms_conversation
+from . import sms_gateway

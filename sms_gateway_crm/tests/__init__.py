@@ -1,4 +1,6 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import test_assignment_rule
+from . import test_conversation
 from . import test_crm_lead

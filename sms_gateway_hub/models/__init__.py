@@ -45,3 +45,4 @@ from . import sms_reply_link
 from . import sms_sms
 from . import sms_suppression
 from . import sms_template
+from . import sms_text_export
