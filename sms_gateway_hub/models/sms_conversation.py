@@ -813,19 +813,6 @@ class SmsConversation(models.Model):
             else:
                 activities.unlink()
 
-    def _move_activities(self):
-        """Plan the answer anew on what the conversation is about now.
-
-        For whoever changes the contact or the document of a conversation.
-        """
-        for conversation in self.sudo():
-            activity = conversation.answer_activity_id
-            if activity.active:
-                conversation._write_quietly({"answer_activity_id": False})
-                activity.unlink()
-            if conversation.state == "to_answer":
-                conversation._schedule_answer()
-
     def _close_without_answer(self, user):
         """Close conversations whose answer somebody crossed off without texting.
 
