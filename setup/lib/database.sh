@@ -2,7 +2,7 @@
 # Databases: a template with Odoo's own modules, and copies of it.
 
 # Odoo's modules that text, or that people text from.
-CORE_MODULES=${SGH_CORE_MODULES:-contacts,crm,crm_sms,calendar_sms,mass_mailing_sms,base_automation}
+CORE_MODULES=${SGH_CORE_MODULES:-contacts,crm,crm_sms,calendar_sms,mass_mailing_sms,base_automation,hr_holidays}
 
 odoo_run() { "$PYTHON" -m odoo "$1" -c "$ODOO_CONF" "${@:2}"; }
 

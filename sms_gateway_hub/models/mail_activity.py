@@ -6,8 +6,6 @@ import time as clock
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from psycopg2 import errors
-
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -455,9 +453,6 @@ class MailActivity(models.Model):
                 activity._sms_gateway_send()
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
-        except errors.InFailedSqlTransaction as error:
-            # Core hides what its provider raises: a conflict shows afterwards.
-            raise errors.SerializationFailure from error
         except UserError as error:
             activity._sms_gateway_fail(str(error))
         except Exception:

@@ -239,6 +239,16 @@ class SmsSms(models.Model):
             super(SmsSms, sms)._send(**options)
         return None
 
+    def _send_with_api(self, sms_api, **options):
+        """Let a conflict with another transaction be repeated, not be an error.
+
+        Core takes whatever its provider raises for an answer of that provider.
+        """
+        result = super()._send_with_api(sms_api, **options)
+        if conflict := getattr(sms_api, "conflict", None):
+            raise conflict
+        return result
+
     # ------------------------------------------------------------------
     # Enqueue
     # ------------------------------------------------------------------

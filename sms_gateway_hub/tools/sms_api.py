@@ -2,6 +2,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Core's door into the hub: what core takes for a provider is the outbox."""
 
+from contextlib import nullcontext
+
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
 from odoo.addons.sms.tools.sms_api import SmsApiBase
 
 
@@ -22,6 +26,8 @@ class SmsApiGateway(SmsApiBase):
     def __init__(self, env, account=None, gateway=None):
         super().__init__(env, account=account)
         self.gateway = gateway
+        # What another transaction got in the way with, see ``sms.sms._send_with_api``.
+        self.conflict = None
 
     def _send_sms_batch(self, messages, delivery_reports_url=False):
         """Enqueue; see core for the shapes. No network call happens here.
@@ -45,8 +51,16 @@ class SmsApiGateway(SmsApiBase):
             sms_sudo._sms_gateway_split()[0] if direct else {self.gateway: sms_sudo}
         )
         results = []
-        for gateway, sms in groups.items():
-            results += sms._sms_gateway_enqueue(gateway, text_by_uuid)
+        # Texts of one person to another write to their conversation as well, where two
+        # may meet. Core hides what is raised here, so the transaction has to go on.
+        personal = sms_sudo[:1].sms_gateway_kind != "broadcast"
+        try:
+            with self.env.cr.savepoint() if personal else nullcontext():
+                for gateway, sms in groups.items():
+                    results += sms._sms_gateway_enqueue(gateway, text_by_uuid)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY as conflict:
+            self.conflict = conflict
+            raise
         if direct:
             # Core leaves these rows in its queue and would send them once more.
             sms_sudo.write({"state": "process", "to_delete": True})

@@ -76,3 +76,9 @@ def migrate(cr, version):
             "kinds": list(const.PERSONAL_KINDS),
         },
     )
+    # It has entries of its own now, and must not open one by itself.
+    analysis = env.ref(
+        "sms_gateway_hub.menu_sms_gateway_analysis", raise_if_not_found=False
+    )
+    if analysis:
+        analysis.action = False
