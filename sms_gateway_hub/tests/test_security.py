@@ -5,7 +5,6 @@ import json
 import logging
 import re
 
-from odoo import models
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
@@ -626,6 +625,7 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             "sms.gateway.message": {
                 "action_cancel", "action_send_again", "action_open_document",
                 "get_chatter_data", "action_opt_out", "action_not_opt_out",
+                "action_not_this_person", "action_open_conversation",
             },
             "sms.gateway.event": {"action_replay"},
             "sms.broadcast": {
@@ -636,9 +636,15 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                 "action_open_line",
             },
             "sms.conversation": {
-                "action_answer", "action_close", "action_open_document",
-                "action_take", "get_thread",
+                "action_answer", "action_close", "action_not_this_person",
+                "action_open_document", "action_reassign", "action_take", "get_thread",
             },
+            # Tested with the models themselves, as each role.
+            "sms.conversation.contact": {"action_apply"},
+            "sms.conversation.reassign": {"action_reassign"},
+            "sms.log": {"action_log"},
+            "sms.reply.link": {"action_revoke"},
+            "mail.activity": {"action_sms_gateway_send_now"},
             # Opens what its broadcast's reader may read.
             "sms.broadcast.recipient": {"action_open_record"},
             # Tested with the models themselves, as each role.
@@ -649,7 +655,8 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                 "action_ask_hand_over", "action_register", "action_take_over",
             },
             "res.partner": {
-                "action_open_sms_gateway_messages", "action_sms_gateway_ask_consent",
+                "action_open_sms_conversations", "action_open_sms_gateway_messages",
+                "action_sms_gateway_ask_consent",
                 "action_sms_gateway_compose", "action_sms_gateway_record_consent",
             },
         }  # fmt: skip
@@ -661,7 +668,7 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                 for method, value in vars(cls).items()
                 if callable(value)
                 and not method.startswith("_")
-                and not hasattr(models.BaseModel, method)
+                and not hasattr(self.env.registry["base"], method)
             }
             with self.subTest(name):
                 self.assertEqual(own, known.get(name, set()))
