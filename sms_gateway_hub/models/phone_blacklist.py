@@ -85,9 +85,9 @@ class PhoneBlacklist(models.Model):
                     "act": "opted_out" if by_person else act,
                     "method": "form" if by_person else "blacklist",
                     "partner_id": by_person
-                    and messages._find_contact(
-                        self.env["sms.gateway"], record.number
-                    )[0].id,
+                    and messages._find_contact(self.env["sms.gateway"], record.number)[
+                        0
+                    ].id,
                 }
                 for record in self
             ]
