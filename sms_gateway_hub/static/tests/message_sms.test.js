@@ -183,6 +183,34 @@ test("an incoming text appears in the open chatter", async () => {
     await contains(".o-mail-Message", {text: "Here I am"});
 });
 
+test("whose turn it is appears in the open chatter, with a way to answer", async () => {
+    const {pyEnv, partnerId} = await openContact([TEXT]);
+    const activityId = pyEnv["mail.activity"].create({
+        res_id: partnerId,
+        res_model: "res.partner",
+        summary: "Answer SMS: Anna",
+    });
+    expect(".o-mail-Activity").toHaveCount(0);
+    pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
+        mail_message_ids: [],
+        threads: [{model: "res.partner", id: partnerId}],
+    });
+    await contains(".o-mail-Activity", {text: "Answer SMS: Anna"});
+    await contains(".o_sms_gateway_activity_answer", {count: 0});
+    getService("mail.store").insert({
+        "mail.activity": [{id: activityId, sms_gateway_conversation_id: 7}],
+    });
+    await contains(".o_sms_gateway_activity_answer", {text: "Answer"});
+    pyEnv["mail.activity"].unlink([activityId]);
+    pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
+        conversation_ids: [8],
+    });
+    pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
+        conversation_ids: [7],
+    });
+    await contains(".o-mail-Activity", {count: 0});
+});
+
 test("news of another contact leave the open chatter alone", async () => {
     const {pyEnv, partnerId} = await openContact([TEXT]);
     onRpc("/mail/thread/messages", () => asyncStep("fetched"));
