@@ -183,32 +183,41 @@ test("an incoming text appears in the open chatter", async () => {
     await contains(".o-mail-Message", {text: "Here I am"});
 });
 
-test("whose turn it is appears in the open chatter, with a way to answer", async () => {
+test("the open chatter asks whose turn it is, where it may have changed", async () => {
     const {pyEnv, partnerId} = await openContact([TEXT]);
-    const activityId = pyEnv["mail.activity"].create({
-        res_id: partnerId,
-        res_model: "res.partner",
-        summary: "Answer SMS: Anna",
+    getService("mail.store").insert({
+        "mail.activity": [
+            {
+                id: 5,
+                res_id: partnerId,
+                res_model: "res.partner",
+                sms_gateway_conversation_id: 7,
+            },
+        ],
+        "mail.thread": [{activities: [5], id: partnerId, model: "res.partner"}],
     });
-    expect(".o-mail-Activity").toHaveCount(0);
+    onRpc("/mail/data", async (request) => {
+        const {params} = await request.json();
+        for (const [name, values] of params.fetch_params) {
+            if (name === "mail.thread") {
+                asyncStep(values.request_list.join());
+            }
+        }
+    });
+    const thread = {model: "res.partner", id: partnerId};
+    for (const payload of [
+        {conversation_ids: [8]},
+        {mail_message_ids: [], threads: [{...thread, id: partnerId + 1}]},
+        {conversation_ids: [7]},
+    ]) {
+        pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", payload);
+    }
+    await waitForSteps(["activities"]);
     pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
         mail_message_ids: [],
-        threads: [{model: "res.partner", id: partnerId}],
+        threads: [thread],
     });
-    await contains(".o-mail-Activity", {text: "Answer SMS: Anna"});
-    await contains(".o_sms_gateway_activity_answer", {count: 0});
-    getService("mail.store").insert({
-        "mail.activity": [{id: activityId, sms_gateway_conversation_id: 7}],
-    });
-    await contains(".o_sms_gateway_activity_answer", {text: "Answer"});
-    pyEnv["mail.activity"].unlink([activityId]);
-    pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
-        conversation_ids: [8],
-    });
-    pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
-        conversation_ids: [7],
-    });
-    await contains(".o-mail-Activity", {count: 0});
+    await waitForSteps(["activities,messages"]);
 });
 
 test("news of another contact leave the open chatter alone", async () => {
