@@ -4,6 +4,7 @@
 from . import ir_actions_server
 from . import ir_http
 from . import mail_activity
+from . import mail_activity_answer
 from . import mail_activity_type
 from . import mail_message
 from . import mail_notification

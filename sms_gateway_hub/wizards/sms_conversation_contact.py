@@ -38,7 +38,7 @@ class SmsConversationContact(models.TransientModel):
     )
     choice = fields.Selection(
         [
-            ("contact", "Another contact"),
+            ("contact", "One of our contacts"),
             ("new", "A new contact"),
             ("none", "None of our contacts"),
         ],
@@ -62,7 +62,7 @@ class SmsConversationContact(models.TransientModel):
     new_name = fields.Char("Name")
     texts = fields.Selection(
         [
-            ("all", "All texts so far that were taken for the same person's"),
+            ("all", "This and the earlier texts of the same contact"),
             ("one", "Only this text: the others are right"),
             ("later", "None so far: the number has passed to somebody else"),
         ],

@@ -216,6 +216,17 @@ test("an answer is counted, sent by Ctrl+Enter and appears", async () => {
     await waitForSteps(["1 Yes 😀"]);
 });
 
+test("whoever came by “Answer” can write at once", async () => {
+    await openConversation([makeText(1)]);
+    expect(BOX).not.toBeFocused();
+    getService("sms_gateway_hub.live").answerId = 2;
+    await openFormView("sms.conversation", 1, {arch: ARCH});
+    expect(BOX).not.toBeFocused();
+    getService("sms_gateway_hub.live").answerId = 1;
+    await openFormView("sms.conversation", 1, {arch: ARCH});
+    await contains(`${BOX}:focus`);
+});
+
 test("a refused answer says why, keeps the text and its id", async () => {
     await openConversation([makeText(1)]);
     const uuids = [];

@@ -183,6 +183,43 @@ test("an incoming text appears in the open chatter", async () => {
     await contains(".o-mail-Message", {text: "Here I am"});
 });
 
+test("the open chatter asks whose turn it is, where it may have changed", async () => {
+    const {pyEnv, partnerId} = await openContact([TEXT]);
+    getService("mail.store").insert({
+        "mail.activity": [
+            {
+                id: 5,
+                res_id: partnerId,
+                res_model: "res.partner",
+                sms_gateway_conversation_id: 7,
+            },
+        ],
+        "mail.thread": [{activities: [5], id: partnerId, model: "res.partner"}],
+    });
+    onRpc("/mail/data", async (request) => {
+        const {params} = await request.json();
+        for (const [name, values] of params.fetch_params) {
+            if (name === "mail.thread") {
+                asyncStep(values.request_list.join());
+            }
+        }
+    });
+    const thread = {model: "res.partner", id: partnerId};
+    for (const payload of [
+        {conversation_ids: [8]},
+        {mail_message_ids: [], threads: [{...thread, id: partnerId + 1}]},
+        {conversation_ids: [7]},
+    ]) {
+        pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", payload);
+    }
+    await waitForSteps(["activities"]);
+    pyEnv["bus.bus"]._sendone("broadcast", "sms_gateway_hub.update", {
+        mail_message_ids: [],
+        threads: [thread],
+    });
+    await waitForSteps(["activities,messages"]);
+});
+
 test("news of another contact leave the open chatter alone", async () => {
     const {pyEnv, partnerId} = await openContact([TEXT]);
     onRpc("/mail/thread/messages", () => asyncStep("fetched"));

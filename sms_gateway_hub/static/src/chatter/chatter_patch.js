@@ -11,18 +11,27 @@ import {useService} from "@web/core/utils/hooks";
 /** Pause before another try while the chatter is loading anyway. */
 const RETRY_MS = 500;
 
-/** An incoming text appears in the open chatter by itself. */
+/** An incoming text, and whose turn it is, appear in the open chatter by themselves. */
 patch(Chatter.prototype, {
     setup() {
         super.setup(...arguments);
         const bus = useService("bus_service");
-        const onUpdate = ({threads = []}) => {
+        const onUpdate = ({threads = [], conversation_ids: ids = []}) => {
             const shown = this.state.thread;
+            if (!shown?.id) {
+                return;
+            }
             if (
-                shown?.id &&
                 threads.some(({model, id}) => model === shown.model && id === shown.id)
             ) {
-                this.smsGatewayFetch(shown);
+                this.smsGatewayFetch(shown, ["activities", "messages"]);
+            } else if (
+                shown.activities?.some(({sms_gateway_conversation_id: id}) =>
+                    ids.includes(id),
+                )
+            ) {
+                // Answered, closed or handed over somewhere else.
+                this.smsGatewayFetch(shown, ["activities"]);
             }
         };
         bus.subscribe(NOTIFICATION_TYPE, onUpdate);
@@ -33,19 +42,20 @@ patch(Chatter.prototype, {
     },
     /**
      * @param {import("models").Thread} thread
+     * @param {string[]} requestList
      */
-    smsGatewayFetch(thread) {
+    smsGatewayFetch(thread, requestList) {
         browser.clearTimeout(this.smsGatewayTimeout);
         if (!thread.eq(this.state.thread)) {
             return;
         }
         if (thread.status === "loading") {
             this.smsGatewayTimeout = browser.setTimeout(
-                () => this.smsGatewayFetch(thread),
+                () => this.smsGatewayFetch(thread, requestList),
                 RETRY_MS,
             );
             return;
         }
-        thread.fetchNewMessages();
+        this.load(thread, requestList);
     },
 });

@@ -76,7 +76,13 @@ export class SmsConversationThread extends Component {
                 await this.open(record.resId);
             }
         });
-        onMounted(() => this.bus.subscribe(NOTIFICATION_TYPE, onUpdate));
+        onMounted(() => {
+            this.bus.subscribe(NOTIFICATION_TYPE, onUpdate);
+            if (this.live.answerId === this.resId) {
+                this.live.answerId = null;
+                this.input.el?.focus();
+            }
+        });
         onWillUnmount(() => {
             this.bus.unsubscribe(NOTIFICATION_TYPE, onUpdate);
             this.close();

@@ -37,6 +37,8 @@ export class SmsGatewayLive {
         this.shownInbound = new Map();
         /** @type {Map<number, {body: string, uuid: string}>} answers not yet sent */
         this.drafts = new Map();
+        /** Whoever came by "Answer" can write at once. */
+        this.answerId = null;
     }
 
     setup() {
@@ -132,6 +134,7 @@ export class SmsGatewayLive {
      * @param {number} id of sms.conversation
      */
     openConversation(id) {
+        this.answerId = id;
         return this.action.doAction({
             type: "ir.actions.act_window",
             name: _t("Conversation"),
