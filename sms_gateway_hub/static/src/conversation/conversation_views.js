@@ -37,6 +37,8 @@ function useLiveConversations(controller) {
             plan();
             return;
         }
+        // What an empty list shows are examples, which end with the first text.
+        controller.model.useSampleModel = false;
         await controller.model.root.load();
         controller.model.notify();
     };
