@@ -151,6 +151,9 @@ class SmsConversation(models.Model):
         texts._move_to_contact(partner, reason)
         if from_now_on:
             previous = previous | self.partner_id
+            # A new owner of a number undoes what was chosen before.
+            if own_number:
+                self._own_number(partner)
             self.sudo().write(
                 {
                     "partner_id": partner.id,
@@ -159,8 +162,6 @@ class SmsConversation(models.Model):
                 }
             )
             self._move_activities()
-            if own_number:
-                self._own_number(partner)
         self._log_contact_choice(previous - partner, partner, len(texts), from_now_on)
         self.sudo()._notify_screens()
 
