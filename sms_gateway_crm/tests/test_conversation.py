@@ -428,9 +428,7 @@ class TestLeadChanges(CrmConversationCase):
         right = self.env["res.partner"].create({"name": "Grace"})
         for before, after in ((self.partner, right), (right, self.partner)):
             with self.row(after.name):
-                conversation._choose_contact(
-                    after, texts=message, own_number=False
-                )
+                conversation._choose_contact(after, texts=message, own_number=False)
                 texts = self.env["mail.message"].search(
                     [
                         ("model", "=", "res.partner"),
@@ -459,6 +457,26 @@ class TestLeadChanges(CrmConversationCase):
         ).action_erase()
         self.env.invalidate_all()
         self.assertFalse(self.env["mail.message"].search([("body", "ilike", "secret")]))
+
+    def test_erasure_of_a_lead_made_by_a_text(self):
+        """What a text made of a lead is gone from it; other leads stay."""
+        self.gateway.crm_lead_policy = "unknown"
+        self.receive("My <b>secret</b>\nis big")
+        made = self.made()
+        self.assertIn("secret", made.description)
+        other = self.make_lead(phone=NUMBERS[5], description="<p>Ours</p>")
+        self.env["sms.erase"].create(
+            {"number": NUMBERS[5], "reason": "asked"}
+        ).action_erase()
+        self.env.invalidate_all()
+        self.assertFalse(made.description)
+        self.assertFalse(made.phone)
+        self.assertNotIn(NUMBERS[5], made.name)
+        self.assertEqual(other.description, "<p>Ours</p>")
+        values = self.env["mail.tracking.value"].search(
+            [("old_value_char", "=", NUMBERS[5])]
+        )
+        self.assertFalse(values)
 
     def test_deletion(self):
         """The text of a deleted lead still waits, with the contact or alone."""

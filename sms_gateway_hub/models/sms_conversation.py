@@ -550,6 +550,9 @@ class SmsConversation(models.Model):
         }
         if needs_answer and self.state != "to_answer":
             values.update(self._prepare_unanswered(message))
+        elif needs_answer and self.unanswered_message_id.kind == "logged":
+            # What somebody told of has no deadline, what comes in has.
+            values["answer_until"] = self._prepare_unanswered(message)["answer_until"]
         elif not needs_answer and begins:
             values["state"] = "closed"
         self._write_quietly(values)

@@ -448,9 +448,9 @@ class SmsConversation(models.Model):
                 # this transaction began with is old: a younger one sends the text.
                 in_new_transaction(
                     own.env,
-                    lambda env: env[self._name]
-                    .browse(self.id)
-                    ._answer(reply.text, uuid=uuid),
+                    lambda env: (
+                        env[self._name].browse(self.id)._answer(reply.text, uuid=uuid)
+                    ),
                 )
         except UserError as error:
             return [str(error.args[0] if error.args else error)], []

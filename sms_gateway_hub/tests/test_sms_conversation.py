@@ -665,6 +665,28 @@ class TestAnswering(ConversationCase):
             found = self.env[model].with_context(active_test=False)
             self.assertFalse(found.search([(field, "ilike", "secret")]))
 
+    def test_defaults_of_a_client(self):
+        """What a client calls a default gets into no text."""
+        self.text_in()
+        forged = {
+            "exempt": "answer",
+            "urgent": True,
+            "external_ref": "X1",
+            "cost": 5.0,
+            "keyword_family": "start",
+            "answered_at": "2026-01-01 00:00:00",
+        }
+        context = {f"default_{name}": value for name, value in forged.items()}
+        self.conversation().with_user(self.owner).with_context(**context).action_answer(
+            "Yes"
+        )
+        self.env["sms.log"].with_user(self.owner).with_context(**context).create(
+            {"partner_id": self.partner.id, "body": "Yes", "direction": "incoming"}
+        ).action_log()
+        for message in self.messages_of()[-2:]:
+            for name in forged:
+                self.assertFalse(message[name], name)
+
     def test_erased_texts_of_activities(self):
         """What an activity texted is gone from it, and from the note about it."""
         activity = self.partner.with_user(self.owner).activity_schedule(
