@@ -151,8 +151,8 @@ class SmsConversation(models.Model):
         texts._move_to_contact(partner, reason)
         if from_now_on:
             previous = previous | self.partner_id
-            # A new owner of a number undoes what was chosen before.
             if own_number:
+                # A new owner of the number undoes what was chosen before, so first.
                 self._own_number(partner)
             self.sudo().write(
                 {
