@@ -1,7 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import models
+from odoo import api, models
 from odoo.fields import Domain
 
 
@@ -103,6 +103,36 @@ class SmsConversation(models.Model):
             "source_id": gateway.crm_source_id.id,
             "description": self.env["sms.sms"]._sms_gateway_to_html(message.body),
         }
+
+    @api.model
+    def _erase(self, number):
+        """Take what texts wrote into leads that were made of them out of these, too."""
+        leads = self.env["crm.lead"].sudo()
+        messages = self.env["sms.gateway.message"].sudo()
+        description = leads._fields["description"]
+        for message in messages.search(
+            [
+                ("number", "=", number),
+                ("direction", "=", "incoming"),
+                ("res_model", "=", leads._name),
+            ]
+        ):
+            lead = leads.browse(message.res_id).exists()
+            html = self.env["sms.sms"]._sms_gateway_to_html(message.body)
+            if lead and lead.description == description.convert_to_cache(html, lead):
+                # Neither the lead's chatter nor its contact learns of it.
+                lead.with_context(
+                    tracking_disable=True, sms_gateway_keep_phone=True
+                ).write(
+                    {
+                        "name": lead.name.replace(number, self.env._("[erased]")),
+                        "phone": False
+                        if lead.phone_sanitized == number
+                        else lead.phone,
+                        "description": False,
+                    }
+                )
+        return super()._erase(number)
 
     # ------------------------------------------------------------------
     # Owners

@@ -421,6 +421,63 @@ class TestLeadChanges(CrmConversationCase):
         self.assertEqual(conversation.state, "waiting")
         self.assertFalse(conversation.answer_activity_id)
 
+    def test_wrong_person(self):
+        """A text that a lead shows, too, leaves the chatter of the wrong contact."""
+        lead, conversation = self.open_lead()
+        message = conversation.unanswered_message_id
+        right = self.env["res.partner"].create({"name": "Grace"})
+        for before, after in ((self.partner, right), (right, self.partner)):
+            with self.row(after.name):
+                conversation._choose_contact(after, texts=message, own_number=False)
+                texts = self.env["mail.message"].search(
+                    [
+                        ("model", "=", "res.partner"),
+                        ("res_id", "in", (before + after).ids),
+                        ("message_type", "=", "sms"),
+                    ]
+                )
+                self.assertEqual(texts.mapped("res_id"), after.ids)
+                self.assertEqual(message.mail_message_id.res_id, lead.id)
+
+    def test_erasure(self):
+        """Erasing a number empties the copies on its contact, too."""
+        lead, conversation = self.open_lead()
+        conversation.with_user(self.ada)._answer("Secret answer")
+        log = self.env["sms.log"].with_context(
+            active_model=lead._name, active_id=lead.id
+        )
+        log.create(
+            {"body": "Secret of last week", "at": "2026-01-05 10:00:00"}
+        ).action_log()
+        self.receive("Secret", NUMBERS[0])
+        shown = self.env["mail.message"].search([("body", "ilike", "secret")])
+        self.assertEqual(set(shown.mapped("model")), {"crm.lead", "res.partner"})
+        self.env["sms.erase"].create(
+            {"number": NUMBERS[0], "reason": "asked"}
+        ).action_erase()
+        self.env.invalidate_all()
+        self.assertFalse(self.env["mail.message"].search([("body", "ilike", "secret")]))
+
+    def test_erasure_of_a_lead_made_by_a_text(self):
+        """What a text made of a lead is gone from it; other leads stay."""
+        self.gateway.crm_lead_policy = "unknown"
+        self.receive("My <b>secret</b>\nis big")
+        made = self.made()
+        self.assertIn("secret", made.description)
+        other = self.make_lead(phone=NUMBERS[5], description="<p>Ours</p>")
+        self.env["sms.erase"].create(
+            {"number": NUMBERS[5], "reason": "asked"}
+        ).action_erase()
+        self.env.invalidate_all()
+        self.assertFalse(made.description)
+        self.assertFalse(made.phone)
+        self.assertNotIn(NUMBERS[5], made.name)
+        self.assertEqual(other.description, "<p>Ours</p>")
+        values = self.env["mail.tracking.value"].search(
+            [("old_value_char", "=", NUMBERS[5])]
+        )
+        self.assertFalse(values)
+
     def test_deletion(self):
         """The text of a deleted lead still waits, with the contact or alone."""
         for label, number, expected in [

@@ -403,6 +403,8 @@ class MailActivity(models.Model):
                 ("sms_gateway_at", "<=", fields.Datetime.now()),
                 ("sms_gateway_error", "=", False),
                 ("active", "=", True),
+                # A type may have had this category once.
+                ("activity_type_id.category", "=", "sms"),
             ],
             order="sms_gateway_at, id",
             limit=limit,

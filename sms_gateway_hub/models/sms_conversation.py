@@ -415,6 +415,8 @@ class SmsConversation(models.Model):
         kinds = [
             self.env.ref(kind).id for kind in (_ANSWER_ACTIVITY, _OVERDUE_ACTIVITY)
         ]
+        types = self.env["mail.activity.type"].sudo().with_context(active_test=False)
+        kinds += types.search([("category", "=", "sms")]).ids
         messages = self.env["sms.gateway.message"].sudo()
         for model, ids in messages._read_group(
             [("number", "=", number), ("res_id", "!=", False)],
@@ -548,6 +550,9 @@ class SmsConversation(models.Model):
         }
         if needs_answer and self.state != "to_answer":
             values.update(self._prepare_unanswered(message))
+        elif needs_answer and self.unanswered_message_id.kind == "logged":
+            # What somebody told of has no deadline, what comes in has.
+            values["answer_until"] = self._prepare_unanswered(message)["answer_until"]
         elif not needs_answer and begins:
             values["state"] = "closed"
         self._write_quietly(values)
@@ -620,6 +625,22 @@ class SmsConversation(models.Model):
         self._write_quietly(
             {"user_id": user.id, "owner_reason": reason, "rule_id": rule.id}
         )
+        if self.answer_activity_id.active:
+            self._hand_on_activity()
+
+    def _replace_owner(self):
+        """Give what waits for an answer of somebody who left to somebody else."""
+        for conversation in self.sudo():
+            if conversation.state != "to_answer" or conversation._may_own(
+                conversation.user_id
+            ):
+                continue
+            message = conversation.unanswered_message_id
+            conversation._apart(conversation._assign, message)
+            message.owner_id = conversation.user_id
+            conversation._apart(conversation._schedule_answer)
+            conversation._apart(conversation._tell_owner, message)
+        self._notify_screens()
 
     def _decide_owner(self, message):
         """Return whose the conversation is by the rules, else by the fall-backs.

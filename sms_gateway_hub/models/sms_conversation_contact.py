@@ -265,8 +265,8 @@ class SmsConversation(models.Model):
         if not from_now_on:
             return (
                 self.env._(
-                    "%(user)s says that one text from %(number)s is not from %(old)s. Only "
-                    "this text was moved.",
+                    "%(user)s says that one text from %(number)s is not from %(old)s. "
+                    "Only this text was moved.",
                     **names,
                 )
                 if names["old"]

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from odoo import fields, models
 from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import format_datetime
 from odoo.tools.mail import (
     email_normalize,
@@ -22,6 +23,7 @@ from odoo.tools.mail import (
 
 from .. import const
 from ..tools import mail_reply, segments
+from ..tools.transaction import in_new_transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -434,11 +436,21 @@ class SmsConversation(models.Model):
                     "e-mail."
                 )
             ], []
+        own = self.sudo(False).with_user(user)
+        uuid = self._get_mail_uuid(mail, reply)
         try:
-            # What was prepared for a text that is refused is not kept.
-            with self.env.cr.savepoint():
-                self.sudo(False).with_user(user)._answer(
-                    reply.text, uuid=self._get_mail_uuid(mail, reply)
+            try:
+                # What was prepared for a text that is refused is not kept.
+                with self.env.cr.savepoint():
+                    own._answer(reply.text, uuid=uuid)
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # Odoo fetches an e-mail once, and gives it up if that fails. What
+                # this transaction began with is old: a younger one sends the text.
+                in_new_transaction(
+                    own.env,
+                    lambda env: (
+                        env[self._name].browse(self.id)._answer(reply.text, uuid=uuid)
+                    ),
                 )
         except UserError as error:
             return [str(error.args[0] if error.args else error)], []

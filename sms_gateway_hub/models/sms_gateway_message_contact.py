@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from odoo import models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 
 
 class SmsGatewayMessage(models.Model):
@@ -90,7 +91,7 @@ class SmsGatewayMessage(models.Model):
         """Return what shows this text in the chatter of its contact, in sudo.
 
         Of a text that a document shows, too, the contact's is a copy without a link:
-        it was written in the same moment.
+        it was written, or is dated, in the same moment.
         """
         self.ensure_one()
         mail = self.mail_message_id.sudo()
@@ -98,16 +99,22 @@ class SmsGatewayMessage(models.Model):
             return mail.browse()
         if mail and (mail.model, mail.res_id) == ("res.partner", partner.id):
             return mail
+        body = mail.body or mail._fields["body"].convert_to_column(
+            self.env["sms.sms"]._sms_gateway_to_html(self.body), mail
+        )
         second = timedelta(seconds=1)
+        # What was logged or moved is dated back.
+        moment = Domain.OR(
+            Domain(name, ">=", self.create_date - second)
+            & Domain(name, "<=", self.create_date + second)
+            for name in ("create_date", "date")
+        )
         return mail.search(
-            [
-                ("model", "=", "res.partner"),
-                ("res_id", "=", partner.id),
-                ("message_type", "=", "sms"),
-                ("body", "=", self.env["sms.sms"]._sms_gateway_to_html(self.body)),
-                ("create_date", ">=", self.create_date - second),
-                ("create_date", "<=", self.create_date + second),
-            ],
+            Domain("model", "=", "res.partner")
+            & Domain("res_id", "=", partner.id)
+            & Domain("message_type", "=", "sms")
+            & Domain("body", "=", body)
+            & moment,
             order="id",
             limit=1,
         )

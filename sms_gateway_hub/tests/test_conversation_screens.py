@@ -368,6 +368,26 @@ class TestConversationContact(ConversationScreensCase):
         self.assertEqual(self.texts_in_chatter(new), ["Hello", "It is me"])
         self.assertEqual(self.receive("Third", number=NUMBERS[5]).partner_id, new)
 
+    def test_owner_of_an_unknown_number_makes_a_contact(self):
+        """Whoever is no manager may do it, too; texts of others stay unread."""
+        self.gateway.responsible_user_id = self.user
+        self.receive("It is me", number=NUMBERS[5])
+        conversation = self.conversation_with(NUMBERS[5]).with_user(self.user)
+        self.assertEqual(conversation.user_id, self.user)
+        action = conversation.action_not_this_person()
+        self.env.invalidate_all()
+        form = self.wizard(action, self.user)
+        self.assertEqual(form.message_body, "It is me")
+        form.new_name = "Katherine Johnson"
+        form.save().action_apply()
+        self.assertEqual(
+            self.texts_in_chatter(conversation.sudo().partner_id), ["It is me"]
+        )
+        other = self.receive("Secret", number=NUMBERS[6])
+        action["context"]["default_message_id"] = other.id
+        self.env.invalidate_all()
+        self.assertFalse(self.wizard(action, self.user).message_body)
+
     def test_a_name_is_no_number(self):
         """A service that sends from a name may be a contact, without a number."""
         self.receive("Your code", number="BANK")

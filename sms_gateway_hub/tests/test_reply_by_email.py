@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from lxml import html as lxml_html
+from psycopg2.errors import SerializationFailure
 
 from odoo import fields
 from odoo.tools import mute_logger
@@ -475,6 +476,28 @@ class TestReplyByEmail(MailCase):
         self.mail_in(answer)
         self.assertEqual(len(self.texts()), 1)
         self.assertNobodyToldOf()
+
+    def test_conflicts(self):
+        """An answer that meets another text at its conversation is not lost.
+
+        Odoo fetches an e-mail once, and gives it up if it fails.
+        """
+        self.text_in()
+        lock = type(self.env["sms.conversation"])._lock
+        tries = []
+
+        def conflicting(conversation):
+            tries.append(conversation)
+            if len(tries) == 1:
+                raise SerializationFailure("could not serialize access")
+            return lock(conversation)
+
+        with (
+            patch.object(type(self.env["sms.conversation"]), "_lock", conflicting),
+            self.own_cursors(),
+        ):
+            self.mail_in(self.make_answer("At five."))
+        self.assertEqual(self.texts().mapped("body"), ["At five."])
 
     def test_without_message_id(self):
         """An e-mail without a Message-Id is texted once as well."""

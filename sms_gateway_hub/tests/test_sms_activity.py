@@ -98,6 +98,18 @@ class TestSmsActivity(SmsGatewayCase):
         )
         self.assertIn(activity.sms_gateway_at, triggers.mapped("call_at"))
 
+    def test_kind_is_no_longer_one_that_texts(self):
+        """What its type made due, and another category no more, holds nobody up."""
+        kind = self.type_sms.copy({"name": "Reminder"})
+        activity = self.plan(activity_type_id=kind.id, date_deadline="2026-11-24")
+        kind.category = "default"
+        self.run_job("2026-11-24 08:00:00")
+        self.assertFalse(self.messages_of())
+        self.assertTrue(activity.active)
+        with freeze_time("2026-11-24 08:00:00"):
+            due = self.env["mail.activity"]._sms_gateway_search_due(10)
+        self.assertFalse(due)
+
     # -- Sending ----------------------------------------------------------------
 
     def test_text_leaves_and_completes_the_activity(self):

@@ -543,7 +543,9 @@ class TestSmsAssignmentRule(SmsGatewayCase):
         self.assertEqual(owners(3), [cyd, ada, cyd])
         bob.out_of_office_from = False
         self.assertEqual(owners(2), [ada, bob])
-        # The next one leaves, somebody comes, another one gets a name.
+        # The next one leaves, and nothing waits for them; somebody comes, another one
+        # gets a name.
+        self.env["sms.conversation"].search([("user_id", "=", cyd.id)]).action_close()
         cyd.active = False
         rule.user_ids += self.dan
         ada.name = "Zora"
@@ -666,6 +668,21 @@ class TestSmsAssignmentRule(SmsGatewayCase):
             form.gateway_id = self.gateway
             form.number = UNKNOWN
             self.assertEqual(form.reason, NOBODY)
+
+    def test_try_shows_no_contact_of_another_company(self):
+        """Trying a number says nothing about the contacts of other companies."""
+        self.gateway.company_id = False
+        elsewhere = self.env["res.company"].create({"name": "Not ours"})
+        self.env["res.partner"].create(
+            {"name": "Theirs", "phone": UNKNOWN, "company_id": elsewhere.id}
+        )
+        manager = self.new_user("boss", "sms_gateway_hub.group_manager")
+        attempt = (
+            self.env["sms.assignment.try"]
+            .with_user(manager)
+            .create({"gateway_id": self.gateway.id, "number": UNKNOWN})
+        )
+        self.assertFalse(attempt.partner_id)
 
     def test_a_condition_does_not_vanish(self):
         """What a rule asks for cannot be deleted: the rule would fit every text."""

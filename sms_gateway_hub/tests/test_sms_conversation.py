@@ -665,10 +665,87 @@ class TestAnswering(ConversationCase):
             found = self.env[model].with_context(active_test=False)
             self.assertFalse(found.search([(field, "ilike", "secret")]))
 
+    def test_defaults_of_a_client(self):
+        """What a client calls a default gets into no text."""
+        self.text_in()
+        forged = {
+            "exempt": "answer",
+            "urgent": True,
+            "external_ref": "X1",
+            "cost": 5.0,
+            "keyword_family": "start",
+            "answered_at": "2026-01-01 00:00:00",
+        }
+        context = {f"default_{name}": value for name, value in forged.items()}
+        self.conversation().with_user(self.owner).with_context(**context).action_answer(
+            "Yes"
+        )
+        self.env["sms.log"].with_user(self.owner).with_context(**context).create(
+            {"partner_id": self.partner.id, "body": "Yes", "direction": "incoming"}
+        ).action_log()
+        for message in self.messages_of()[-2:]:
+            for name in forged:
+                self.assertFalse(message[name], name)
+
+    def test_erased_texts_of_activities(self):
+        """What an activity texted is gone from it, and from the note about it."""
+        activity = self.partner.with_user(self.owner).activity_schedule(
+            "sms_gateway_hub.mail_activity_type_sms",
+            user_id=self.owner.id,
+            sms_gateway_body="Your secret",
+        )
+        activity.action_sms_gateway_send_now()
+        self.env["sms.erase"].create(
+            {"number": NUMBERS[0], "reason": "asked"}
+        ).action_erase()
+        self.env.invalidate_all()
+        for model, field in (
+            ("mail.message", "body"),
+            ("mail.activity", "sms_gateway_body"),
+        ):
+            found = self.env[model].with_context(active_test=False)
+            self.assertFalse(found.search([(field, "ilike", "secret")]), model)
+
 
 @tagged("post_install", "-at_install")
 class TestHandedOver(ConversationCase):
     """Reassigned, escalated, closed by time."""
+
+    def test_owner_archived(self):
+        """Who leaves answers nothing by that: somebody else gets what waits."""
+        for label, leave in (
+            ("archived", lambda: self.owner.action_archive()),
+            ("written", lambda: self.owner.write({"active": False})),
+        ):
+            with self.row(label):
+                question = self.text_in()
+                conversation = self.conversation()
+                self.assertEqual(conversation.user_id, self.owner)
+                leave()
+                self.assertFields(
+                    self.conversation(),
+                    {
+                        "state": "to_answer",
+                        "unanswered_message_id": question,
+                        "user_id": self.manager,
+                        "owner_reason": "Responsible for the gateway",
+                    },
+                )
+                self.assertEqual(question.owner_id, self.manager)
+                activity = self.activities_of(self.partner)
+                self.assertEqual(activity.user_id, self.manager)
+                self.assertEqual(activity, self.conversation().answer_activity_id)
+
+    def test_owner_lost(self):
+        """The planned answer follows where the next text finds another owner."""
+        self.text_in()
+        elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
+        self.owner.write(
+            {"company_ids": [Command.set(elsewhere.ids)], "company_id": elsewhere.id}
+        )
+        self.text_in("Hello?")
+        self.assertEqual(self.conversation().user_id, self.manager)
+        self.assertEqual(self.activities_of(self.partner).user_id, self.manager)
 
     def test_reassign(self):
         """The activity moves, links end, the new owner is told with the note."""

@@ -187,6 +187,17 @@ class TestSmsLog(SmsGatewayCase):
         self.assertEqual(conversation.state, "waiting")
         self.assertEqual(message.answered_by_id, self.ann)
 
+    def test_a_text_behind_a_logged_one_is_due(self):
+        """A text that comes in has a deadline, whatever was logged before."""
+        self.log(direction="incoming")
+        self.assertFalse(self.conversation().answer_until)
+        conversation = self.receive()
+        self.assertEqual(
+            conversation.answer_until - self.messages_of()[-1].create_date,
+            timedelta(hours=4),
+        )
+        self.assertTrue(conversation.answer_activity_id.active)
+
     def test_incoming_keeps_what_the_conversation_knows(self):
         """The gateway stays; what is older changes nothing."""
         conversation = self.receive()

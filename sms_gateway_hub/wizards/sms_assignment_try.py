@@ -49,7 +49,7 @@ class SmsAssignmentTry(models.TransientModel):
             or self.number
         )
         messages = self.env["sms.gateway.message"].sudo()
-        partner, _how = messages._find_contact(self.gateway_id, number)
+        partner, _how = messages._find_contact(self.gateway_id, number, company)
         keyword = self.env["sms.keyword"]._match(self.body, self.gateway_id, company)
         if keyword.family != "own" or keywords.reads_like_refusal(self.body):
             keyword = keyword.browse()

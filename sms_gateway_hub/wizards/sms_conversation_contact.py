@@ -5,6 +5,7 @@ import re
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from .. import const
@@ -79,10 +80,19 @@ class SmsConversationContact(models.TransientModel):
     )
     consent_note = fields.Text(compute="_compute_consent_note")
 
-    @api.depends("message_id")
+    @api.depends("conversation_id", "message_id")
     def _compute_message_body(self):
         for wizard in self:
-            wizard.message_body = wizard.message_id.body
+            wizard.message_body = wizard._get_message().body
+
+    def _get_message(self):
+        """Return the text, in sudo: whoever sees a conversation sees its texts."""
+        self.ensure_one()
+        conversation = self.conversation_id._origin
+        conversation.check_access("read")
+        return self.message_id._origin.sudo().filtered_domain(
+            conversation._get_message_domain() if conversation else Domain.FALSE
+        )
 
     @api.depends("conversation_id")
     def _compute_has_number(self):
@@ -93,7 +103,9 @@ class SmsConversationContact(models.TransientModel):
     @api.depends("conversation_id", "message_id", "from_text")
     def _compute_present(self):
         for wizard in self:
-            source = wizard.message_id if wizard.from_text else wizard.conversation_id
+            source = (
+                wizard._get_message() if wizard.from_text else wizard.conversation_id
+            )
             wizard.present_partner_id = source.partner_id
             wizard.present_reason = source.contact_reason
 

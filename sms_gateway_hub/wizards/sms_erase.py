@@ -110,6 +110,14 @@ class SmsErase(models.TransientModel):
             raise UserError(
                 self.env._("A text to this number is leaving right now: try again.")
             )
+        # Of texts that a document shows the contact has a copy.
+        copies = self.env["mail.message"].union(
+            *(
+                message._find_in_chatter(message.partner_id)
+                for message in messages.browse(ids)
+                if message.partner_id
+            )
+        )
         rows = self.env["sms.conversation"]._erase(number)
         erased = self.env._("[erased]")
         for statement in (
@@ -118,9 +126,11 @@ class SmsErase(models.TransientModel):
                 UPDATE mail_message SET body = %s
                  WHERE id IN (SELECT mail_message_id FROM sms_gateway_message
                                WHERE id = ANY(%s))
+                    OR id = ANY(%s)
                 """,
                 erased,
                 ids,
+                copies.ids,
             ),
             SQL(
                 "UPDATE mail_notification SET sms_number = NULL WHERE sms_number = %s",
