@@ -61,7 +61,7 @@ def gateway():
 
 @pytest.fixture
 def new_page():
-    """Give a function that opens a page of headless Chromium, with a session of its own.
+    """Give a function that opens a page of headless Chromium, in its own session.
 
     Errors of the console fail the test.
     """

@@ -304,11 +304,11 @@ class MailActivity(models.Model):
         if not texting:
             return
         if _AUTHOR_FIELDS & vals.keys() and self.env.uid != SUPERUSER_ID:
-            super(MailActivity, texting.sudo()).write(
+            texting.sudo()._sms_gateway_write_alone(
                 {"sms_gateway_author_id": self.env.uid}
             )
         failed = texting.sudo().filtered("sms_gateway_error")
-        super(MailActivity, failed).write({"sms_gateway_error": False})
+        failed._sms_gateway_write_alone({"sms_gateway_error": False})
         late = failed.filtered(
             lambda activity: (
                 activity.sms_gateway_at
@@ -316,12 +316,14 @@ class MailActivity(models.Model):
             )
         )
         if late and "sms_gateway_at" not in vals:
-            super(MailActivity, late).write(
-                {"sms_gateway_at": self._sms_gateway_soon()}
-            )
+            late._sms_gateway_write_alone({"sms_gateway_at": self._sms_gateway_soon()})
         texting._sms_gateway_follow(
             texting if _PLAN_FIELDS & vals.keys() else texting.browse()
         )
+
+    def _sms_gateway_write_alone(self, vals):
+        """Write without what follows of a change by somebody."""
+        return super().write(vals)  # pylint: disable=super-method-mismatch
 
     def _sms_gateway_follow(self, by_hand):
         """Check what somebody planned, and let the job wake up for it.
@@ -334,7 +336,7 @@ class MailActivity(models.Model):
             activity._sms_gateway_check()
             day = activity._sms_gateway_get_day()
             if activity.date_deadline != day:
-                super(MailActivity, activity).write({"date_deadline": day})
+                activity._sms_gateway_write_alone({"date_deadline": day})
         moments = {activity.sms_gateway_at for activity in texting} - {False}
         if moments:
             self.env.ref(_CRON).sudo()._trigger(sorted(moments))
@@ -589,7 +591,7 @@ class MailActivity(models.Model):
     def _sms_gateway_fail(self, reason):
         """Keep why it was not sent, and tell the assigned user once."""
         self.ensure_one()
-        super().write({"sms_gateway_error": reason})
+        self._sms_gateway_write_alone({"sms_gateway_error": reason})
         user = (self.user_id or self.sms_gateway_author_id).filtered("active")
         if not user:
             return

@@ -99,7 +99,7 @@ class SmsAssignmentRule(models.Model):
         help="Who answers. If that gives nobody, the next rule is asked.",
     )
     user_id = fields.Many2one(
-        "res.users", "User", ondelete="restrict", domain="[('share', '=', False)]"
+        "res.users", ondelete="restrict", domain="[('share', '=', False)]"
     )
     user_ids = fields.Many2many(
         "res.users",
@@ -162,8 +162,10 @@ class SmsAssignmentRule(models.Model):
         :return: list of str
         """
         self.ensure_one()
+        # What is archived still has to fit.
+        rule = self.with_context(active_test=False)
         texts = [
-            ", ".join(self[name].mapped("display_name"))
+            ", ".join(rule[name].mapped("display_name"))
             for name in (
                 "gateway_ids",
                 "keyword_ids",
@@ -171,7 +173,7 @@ class SmsAssignmentRule(models.Model):
                 "category_ids",
                 "lang_ids",
             )
-            if self[name]
+            if rule[name]
         ]
         if self.prefixes:
             texts.append(self.prefixes)
@@ -374,15 +376,17 @@ class SmsAssignmentRule(models.Model):
     def _get_reason(self):
         """Return in words why the owner is the owner."""
         self.ensure_one()
-        return self.env._(
-            "Rule “%(rule)s”: %(why)s", rule=self.name, why=self._get_target_reason()
-        )
+        if why := self._get_target_reason():
+            return self.env._("Rule “%(rule)s”: %(why)s", rule=self.name, why=why)
+        return self.env._("Rule “%s”", self.name)
 
     def _get_target_reason(self):
-        """Return why the rule gives texts to that user, to stand behind its name."""
+        """Return why the rule gives texts to that user, to stand behind its name.
+
+        :return: str, empty where the rule names the user
+        """
         self.ensure_one()
         return {
-            "user": self.env._("chosen for it"),
             "turn": self.env._("next in turn"),
             "salesperson": self.env._("salesperson of the contact"),
         }.get(self.assign_to, "")

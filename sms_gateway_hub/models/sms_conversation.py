@@ -567,29 +567,33 @@ class SmsConversation(models.Model):
         self._apart(self._auto_reply, message)
         self._notify_screens()
 
-    @api.model
     def _prepare_unanswered(self, message):
         """Return the values of a conversation in which a text waits for an answer.
 
         :param message: sms.gateway.message, incoming
         """
+        self.ensure_one()
         return {
             "state": "to_answer",
             "unanswered_since": message.create_date,
             "unanswered_message_id": message.id,
-            "answer_until": message.gateway_id._get_answer_until(message.create_date),
+            # Nobody can be late with what cannot be answered.
+            "answer_until": self.can_answer
+            and message.gateway_id._get_answer_until(message.create_date),
             "escalated_at": False,
         }
 
     def _begin_document(self, message):
-        document = self._make_document(message)
-        if document:
+        if document := self._make_document(message):
             self._set_document(document)
             message._move_to_document(document)
 
     @api.model
     def _get_preview(self, body):
-        return " ".join(segments.clean_text(body or "").split())[: const.PREVIEW_SIZE]
+        text = " ".join(segments.clean_text(body or "").split())
+        if len(text) <= const.PREVIEW_SIZE:
+            return text
+        return f"{text[: const.PREVIEW_SIZE - 1]}…"
 
     def _auto_reply(self, message):
         """Answer by itself: own keywords, and outside office hours.
@@ -804,7 +808,7 @@ class SmsConversation(models.Model):
             _ANSWER_ACTIVITY,
             date_deadline=fields.Datetime.context_timestamp(local, until).date(),
             user_id=owner.id,
-            summary=local.env._("Answer SMS: %s", local.display_name),
+            summary=local.display_name,
             note=self.env["sms.sms"]._sms_gateway_to_html(
                 self.unanswered_message_id.body
             ),
@@ -830,6 +834,8 @@ class SmsConversation(models.Model):
             )
             activities = activities.exists().filtered("active")
             if done:
+                # The chatter has the text already: it must not say it twice.
+                activities.note = False
                 activities.with_user(user).sudo()._action_done()
             else:
                 activities.unlink()
@@ -877,7 +883,13 @@ class SmsConversation(models.Model):
             "sms_gateway_hub.inbound",
             {
                 "conversation_id": self.id,
-                "title": local.env._("SMS from %s", local.display_name),
+                "title": local.env._(
+                    "%(user)s hands over: %(who)s",
+                    user=by.sudo().name,
+                    who=local.display_name,
+                )
+                if by
+                else local.env._("SMS from %s", local.display_name),
                 "body": self._get_preview(note or message.body),
             },
         )
@@ -1040,6 +1052,13 @@ class SmsConversation(models.Model):
                 self.company_id.id,
             ):
                 raise UserError(self.env._("This page is outdated: load it again."))
+            if known.body != segments.clean_text(body):
+                raise UserError(
+                    self.env._(
+                        "Another text left from here already: look at the conversation "
+                        "before you send this one."
+                    )
+                )
             return known
         if reason := self._get_no_answer_reason():
             raise UserError(reason)
@@ -1126,7 +1145,7 @@ class SmsConversation(models.Model):
         activity = local._plan(
             _OVERDUE_ACTIVITY,
             user_id=manager.id,
-            summary=local.env._("SMS not answered in time: %s", local.display_name),
+            summary=local.display_name,
             note=self.env["sms.sms"]._sms_gateway_to_html(
                 local.env._("%s should have answered by now.", local.user_id.name)
                 if self.user_id
@@ -1143,10 +1162,9 @@ class SmsConversation(models.Model):
         waiting = [("state", "=", "waiting")]
         gateways = self.env["sms.gateway"].sudo().with_context(active_test=False)
         more = False
-        for gateway in (*gateways.search([]), gateways.browse()):
+        chosen = gateways.search([("close_after_days", ">", 0)])
+        for gateway in (*chosen, gateways.browse()):
             days = gateway.close_after_days if gateway else const.CLOSE_AFTER_DAYS
-            if not days:
-                continue
             idle = self.sudo().search(
                 [
                     *waiting,

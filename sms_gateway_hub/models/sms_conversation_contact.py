@@ -223,9 +223,7 @@ class SmsConversation(models.Model):
                     }
                 )
         if conversation.answer_activity_id:
-            conversation.answer_activity_id.summary = self.env._(
-                "Answer SMS: %s", conversation.display_name
-            )
+            conversation.answer_activity_id.summary = conversation.display_name
 
     def _log_contact_choice(self, before, partner, count, from_now_on):
         """Note on the contacts and here who moved texts, and from whom to whom."""

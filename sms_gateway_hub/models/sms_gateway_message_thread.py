@@ -8,7 +8,7 @@ from odoo.fields import Domain
 class SmsGatewayMessage(models.Model):
     """A text as part of a conversation."""
 
-    _inherit = "sms.gateway.message"
+    _inherit = "sms.gateway.message"  # pylint: disable=consider-merging-classes-inherited
 
     conversation_id = fields.Many2one(
         "sms.conversation",
@@ -29,7 +29,6 @@ class SmsGatewayMessage(models.Model):
     )
     owner_id = fields.Many2one(
         "res.users",
-        "Owner",
         readonly=True,
         index="btree_not_null",
         ondelete="set null",

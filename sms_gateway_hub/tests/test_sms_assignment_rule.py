@@ -36,8 +36,8 @@ NOBODY = "Nobody could be found: a manager has to choose."
 # A rule is (conditions, target): names stand for the records of the test.
 # Each row: what it shows, the rules in order, the text, the owner and the reason.
 FOR_BOB, FOR_CYD = {"user_id": "bob"}, {"user_id": "cyd"}
-CHOSEN = "Rule “1”: chosen for it"
-SECOND = "Rule “2”: chosen for it"
+CHOSEN = "Rule “1”"
+SECOND = "Rule “2”"
 IN_TURN = {"assign_to": "turn", "user_ids": "bob cyd"}
 SALES = {"assign_to": "salesperson"}
 ROWS = [
