@@ -348,6 +348,8 @@ EVENT_GAPS_S = (2, 5, 15, 60, 300, 900, 3600, 3600, 3600)
 EVENT_LIFETIME_S = 24 * 3600
 EVENT_BUDGET_S = 5.0
 EVENT_BATCH = 500
+# Incoming texts of one pass: each sets off much, and a kill undoes a whole pass.
+INBOUND_BATCH = 20
 
 EVENT_STATES = [
     ("pending", "Waiting"),

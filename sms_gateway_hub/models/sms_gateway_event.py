@@ -261,7 +261,9 @@ class SmsGatewayEvent(models.Model):
                 # Others are busy with the same messages: the next run goes on.
                 self._trigger_apply()
                 return
-            self.env.cr.commit()  # pylint: disable=invalid-commit
+            # Says that work was done: Odoo puts off a job that is killed again and
+            # again without any.
+            self.env["ir.cron"]._commit_progress(done)
             due = self._next_due()
             if not due or time.monotonic() >= end:
                 break
@@ -307,7 +309,10 @@ class SmsGatewayEvent(models.Model):
             domain, order="next_try_at, id", limit=const.EVENT_BATCH
         )
         events = events.try_lock_for_update().sorted("id")
-        self._apply_inbound(events.filtered(lambda event: event.kind == "inbound"))
+        inbound = events.filtered(lambda event: event.kind == "inbound")
+        if event_ids is None:
+            inbound = inbound[: const.INBOUND_BATCH]
+        self._apply_inbound(inbound)
         reports = events.filtered(lambda event: event.kind == "report")
         try:
             with self.env.cr.savepoint():
