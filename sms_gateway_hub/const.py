@@ -296,6 +296,7 @@ GATEWAY_FEATURES = frozenset(
         "validity",
         "schedule",
         "lookup",
+        "coverage",
     }
 )
 
@@ -336,6 +337,8 @@ GIVE_UP_AFTER_H = 24
 CIRCUIT_FAILURES = 5
 PAUSE_CIRCUIT_S = 60
 PAUSE_ACCOUNT_S = 900
+# What a gateway may ask for at most, e.g. until its monthly limit ends.
+PAUSE_CAP_S = 31 * 24 * 3600
 
 # --------------------------------------------------------------------------
 # Callbacks

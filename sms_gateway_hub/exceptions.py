@@ -9,6 +9,7 @@
     ├── GatewayThrottled         retry: slows the whole gateway, counts no attempt
     ├── GatewayAccountError      later: pauses the gateway, keeps its queue
     │   └── GatewayConfigError   later: the same, names the field to fill
+    ├── GatewayRequestTooLarge   at once: the hub sends it again in halves
     ├── GatewayRejected          never: the message is refused for good
     └── GatewayOutcomeUnknown    never by itself: the gateway may have taken it
     WebhookRejected              a callback that could not be verified or read
@@ -17,6 +18,15 @@
 import math
 
 from . import const
+
+
+def _bounded_s(value, default_s, cap_s):
+    """Return seconds that a gateway named: it may say anything, also "inf"."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return default_s
+    return min(max(seconds, 1.0), cap_s) if math.isfinite(seconds) else cap_s
 
 
 class GatewayError(Exception):
@@ -50,20 +60,23 @@ class GatewayThrottled(GatewayError):
 
     def __init__(self, detail="", *, retry_after_s=30.0, provider_code=None):
         super().__init__(detail, provider_code=provider_code)
-        # A gateway may say anything, also "inf": bounded here, for every adapter.
-        try:
-            seconds = float(retry_after_s)
-        except (TypeError, ValueError):
-            seconds = 30.0
-        if not math.isfinite(seconds):
-            seconds = const.RETRY_AFTER_CAP_S
-        self.retry_after_s = min(max(seconds, 1.0), const.RETRY_AFTER_CAP_S)
+        self.retry_after_s = _bounded_s(retry_after_s, 30.0, const.RETRY_AFTER_CAP_S)
 
 
 class GatewayAccountError(GatewayError):
-    """The account is refused: wrong key, no credit, suspended."""
+    """The account is refused: wrong key, no credit, suspended, limit used up.
+
+    :param float retry_after_s: seconds until it is tried again, where the gateway says
+        so; otherwise ``const.PAUSE_ACCOUNT_S``
+    """
 
     retryable = True
+
+    def __init__(self, detail="", *, retry_after_s=None, provider_code=None):
+        super().__init__(detail, provider_code=provider_code)
+        self.pause_s = _bounded_s(
+            retry_after_s, const.PAUSE_ACCOUNT_S, const.PAUSE_CAP_S
+        )
 
 
 class GatewayConfigError(GatewayAccountError):
@@ -75,6 +88,12 @@ class GatewayConfigError(GatewayAccountError):
     def __init__(self, detail="", *, field_name=None, provider_code=None):
         super().__init__(detail, provider_code=provider_code)
         self.field_name = field_name
+
+
+class GatewayRequestTooLarge(GatewayError):
+    """The gateway takes fewer messages in one request, and took none of this one."""
+
+    retryable = True
 
 
 class GatewayRejected(GatewayError):

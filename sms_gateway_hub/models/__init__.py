@@ -29,9 +29,11 @@ from . import sms_conversation_mail
 from . import sms_gateway
 from . import sms_gateway_adapter
 from . import sms_gateway_adapter_http
+from . import sms_gateway_adapter_pull
 from . import sms_gateway_adapter_sandbox
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
+from . import sms_gateway_device
 from . import sms_gateway_event
 from . import sms_gateway_gate
 from . import sms_gateway_holiday

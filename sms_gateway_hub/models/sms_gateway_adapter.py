@@ -93,6 +93,14 @@ class SmsGatewayAdapter(models.AbstractModel):
         """
         return 200, "text/plain; charset=utf-8", b"OK"
 
+    def _redact_callback(self, gateway, raw):
+        """Take secrets out of a callback that are not the gateway's own fields.
+
+        :param bytes raw: query and body; the gateway's secrets are out already
+        :return: bytes, to be kept
+        """
+        return raw
+
     # -- Extras --------------------------------------------------------------
 
     def _get_features(self, gateway):
@@ -117,6 +125,19 @@ class SmsGatewayAdapter(models.AbstractModel):
         :return: list of DeliveryReport
         """
         return []
+
+    def _check_coverage(self, gateway, number):
+        """Ask whether the gateway serves a number; with feature "coverage".
+
+        :param str number: E.164
+        :return: a sentence for a person, e.g. with the price
+        :raise UserError: the gateway cannot tell
+        """
+        raise UserError(self.env._("This kind of gateway cannot tell what it serves."))
+
+    def _get_schedule_limit_s(self, gateway):
+        """Return for how long it can hold texts itself; with feature "schedule"."""
+        return 0
 
     def _get_redacted_values(self, gateway):
         """Return the values that no log and no screen may show.

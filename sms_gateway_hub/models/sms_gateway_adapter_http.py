@@ -3,6 +3,7 @@
 
 from odoo import models
 
+from ..tools.gateway_data import SendRequest
 from ..tools.transport import HttpTransport, raise_for_status
 
 
@@ -25,3 +26,26 @@ class SmsGatewayAdapterHttp(models.AbstractModel):
         :raise GatewayError: see ``tools.transport.raise_for_status``
         """
         raise_for_status(response)
+
+    def _call(self, gateway, url, **values):
+        """Ask the gateway one thing, now: a test, a balance, a look-up; never a text.
+
+        :param gateway: sms.gateway, one
+        :param values: method, headers, params, data, json, auth as in ``SendRequest``
+        :return: GatewayResponse, of any HTTP status
+        :raise GatewayNotReached: nothing left
+        :raise GatewayOutcomeUnknown: no usable answer
+        :raise GatewayConfigError: the address is not valid
+        """
+        transport = HttpTransport(1)
+        try:
+            # A request must carry something; nothing of it goes over the wire.
+            transport.submit(SendRequest(messages=(None,), url=url, **values))
+            while not (found := transport.poll(1.0)):
+                pass
+        finally:
+            transport.close()
+        completion = found[0]
+        if completion.error:
+            raise completion.error
+        return completion.response

@@ -135,6 +135,9 @@ class SendResult:
     :param str cost_unit: "credits" or an ISO 4217 code
     :param str raw: excerpt of the answer, for the log
     :param int http_status: HTTP status, where there was one
+    :param GatewayError error: with "retry": why nothing was taken, where it is about
+        the account or the pace; the message goes back to the queue, and the gateway
+        is paused or slowed down
     """
 
     uuid: str
@@ -147,9 +150,11 @@ class SendResult:
     cost_unit: str | None = None
     raw: str | None = None
     http_status: int | None = None
+    error: Exception | None = None
 
     def __post_init__(self):
         _check(_UUID.match(self.uuid or ""), "uuid must be 32 hex digits")
+        _check(self.error is None or self.state == "retry", "an error means retry")
         _check(self.state in SEND_STATES, f"unknown send state {self.state!r}")
         _check(
             self.failure_type is None or self.failure_type in _FAILURES,
@@ -197,6 +202,26 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TextPart:
+    """Which part of a long incoming text this is, where parts come one by one.
+
+    Parts belong together that have gateway, sender, recipient, reference and total in
+    common.
+
+    :param str reference: of the long text, e.g. the one in its user data header
+    :param int number: place of this part, from 1
+    :param int total: parts of the whole text
+    """
+
+    reference: str
+    number: int
+    total: int
+
+    def __post_init__(self):
+        _check(1 <= self.number <= self.total <= 255, "a part is one of its total")
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A text that a person sent to one of our numbers.
 
@@ -207,6 +232,7 @@ class InboundMessage:
     :param str external_ref: the gateway's id of the inbound text
     :param datetime sent_at: the provider's time, UTC, or None
     :param str event_key: never built of sender and text alone
+    :param TextPart part: where a long text comes in parts; the hub joins them
     """
 
     event_key: str
@@ -218,6 +244,7 @@ class InboundMessage:
     external_ref: str | None = None
     sent_at: datetime | None = None
     raw: str | None = None
+    part: TextPart | None = None
 
     def __post_init__(self):
         _check(self.event_key, "event_key must not be empty")
@@ -243,3 +270,57 @@ class WebhookData:
     headers: dict = field(default_factory=dict)
     content_type: str = ""
     remote_addr: str = ""
+
+
+# --------------------------------------------------------------------------
+# Gateways of the pull kind: devices that come and fetch
+# --------------------------------------------------------------------------
+
+POLL_KINDS = frozenset(
+    {"offer", "claim", "ask", "report", "inbound", "seen", "refused"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PollStep:
+    """What a device that polls wants of the outbox, in the hub's terms.
+
+    :param str kind: "offer" (texts to send, please), "claim" (may I send these?),
+        "ask" (what shall I report on?), "report", "inbound" (texts that came to it),
+        "seen" (nothing but a sign of life) or "refused" (it did not prove who it is)
+    :param tuple refs: references of offers, of a claim
+    :param tuple items: DeliveryReport with the offer's reference as external_ref, or
+        InboundMessage
+    :param bool final: of an offer: it will not be claimed, so it counts as taken
+    :param int then_offer: of incoming texts: so many texts may ride on the answer, and
+        count as taken
+    :param dict seen: columns of the device to note, e.g. {"version": "3.1.1"}
+    :param str detail: plain words for the answer or the screen
+    """
+
+    kind: str
+    refs: tuple = ()
+    items: tuple = ()
+    final: bool = False
+    then_offer: int = 0
+    seen: dict = field(default_factory=dict)
+    detail: str | None = None
+
+    def __post_init__(self):
+        _check(self.kind in POLL_KINDS, f"unknown step {self.kind!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class PollOutcome:
+    """What the hub did about a step; the adapter words the answer.
+
+    :param tuple offers: (reference, OutgoingMessage) of texts that were offered
+    :param tuple refs: newly claimed references, or those to report on
+    :param bool done: False when nothing was stored: the device shall try again
+    :param str error: plain words, where it was not done
+    """
+
+    offers: tuple = ()
+    refs: tuple = ()
+    done: bool = True
+    error: str | None = None

@@ -306,7 +306,7 @@ class SenderRun:
         if isinstance(error, GatewayThrottled):
             gateway._throttle(detail, error.retry_after_s)
         elif isinstance(error, GatewayAccountError):
-            gateway._pause(detail, const.PAUSE_ACCOUNT_S)
+            gateway._pause(detail, error.pause_s)
         elif self.troubles:
             gateway.failures_in_a_row += self.troubles
             if self.probing or gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:

@@ -1,0 +1,12 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+{
+    "name": "SMS Gateway Hub: Clickatell",
+    "summary": "Text through Clickatell: accounts of every age, delivery reports and answers",
+    "version": "19.0.1.0.0",
+    "category": "Marketing/SMS",
+    "author": "SMS Gateway Hub contributors",
+    "license": "LGPL-3",
+    "depends": ["sms_gateway_hub"],
+    "data": ["views/sms_gateway_views.xml"],
+}

@@ -1,0 +1,3 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The words of smssync, in the hub's vocabulary."""
