@@ -36,4 +36,4 @@ class SmsGateway(models.Model):
         "Password of callbacks", groups="base.group_system", copy=False
     )
     clickatell_two_way = fields.Boolean("Two-way")
-    clickatell_url = fields.Char("Address", groups="base.group_system")
+    clickatell_url = fields.Char("Address of Clickatell", groups="base.group_system")
