@@ -14,9 +14,9 @@ from .metrics import Row, metric, rate_of, take_turns
 
 # What a provider on the other side of an ocean takes to answer.
 LATENCY_S = 0.1
-# Requests at once that the bar is held to, and those beyond it.
+# Requests at once that the bar is held to, the most that a gateway allows, and fewer.
 PARALLEL = 64
-PARALLEL_MORE = (16, 32, 128, 256)
+PARALLEL_MORE = (8, 16, 32)
 # At zero latency few threads are enough to keep both processors busy.
 PARALLEL_ZERO = 4
 _CORE_TEXTS = 10
