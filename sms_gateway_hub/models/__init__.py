@@ -35,6 +35,7 @@ from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_device
 from . import sms_gateway_event
+from . import sms_gateway_event_part
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message

@@ -142,7 +142,7 @@ class TestSenderFaults(SenderCase):
         self.assertFalse(self.gateway.activity_ids, "the alarm is cleared")
 
     def test_limit_of_the_account(self):
-        """A used-up limit pauses until the gateway's time; the alarm says until when."""
+        """A used-up limit pauses until the gateway says; the alarm says until when."""
         self.gateway.parallel_requests = 1
         days_s = 3 * 24 * 3600
         self.gateway.responsible_user_id.tz = "Europe/Zurich"
@@ -267,9 +267,7 @@ class TestSenderFaults(SenderCase):
 
         self.server.script(*[(200, reply)] * 7)
         self.run_sender()
-        self.assertEqual(
-            messages.mapped("state"), ["sent", "sent", "failed", "sent"]
-        )
+        self.assertEqual(messages.mapped("state"), ["sent", "sent", "failed", "sent"])
         self.assertEqual(messages[2].failure_type, "rejected")
         self.assertTrue(messages[2].failure_reason)
 
@@ -290,9 +288,7 @@ class TestSenderFaults(SenderCase):
         self.server.script(*[(200, self.limited(3, taken))] * 8)
         self.run_sender()
         self.run_sender()
-        self.assertEqual(
-            messages.mapped("state"), ["sent", "canceled", "sent", "sent"]
-        )
+        self.assertEqual(messages.mapped("state"), ["sent", "canceled", "sent", "sent"])
         self.assertEqual(len(taken), 3)
         self.assertNotIn(messages[1].uuid, taken)
 

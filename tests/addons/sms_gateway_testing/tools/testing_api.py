@@ -14,7 +14,8 @@ Callbacks carry X-Signature, the hex HMAC-SHA256 of the body (by GET: of the que
 
     {"events": [{"id", "type": "report", "ref" or "message", "status", "code", "error",
                  "cost", "currency"},
-                {"id", "type": "inbound", "from", "to", "text", "ref"}]}
+                {"id", "type": "inbound", "from", "to", "text", "ref",
+                 "part": [reference, number, total]}]}
 
 The same JSON may come as field ``payload`` of a form. By GET one event comes as fields
 of the query, its text in the encoding that ``charset`` names.
@@ -36,6 +37,7 @@ from odoo.addons.sms_gateway_hub.tools.gateway_data import (
     InboundMessage,
     SendRequest,
     SendResult,
+    TextPart,
 )
 
 from ..const import REPORT_STATES, SEND_STATES
@@ -172,6 +174,7 @@ def _parse_event(event):
             charset=event.get("charset"),
             readable=event.get("readable", True),
             external_ref=event.get("ref"),
+            part=TextPart(*event["part"]) if event.get("part") else None,
         )
     if event["type"] != "report":
         raise ValueError("neither a report nor an inbound text")
