@@ -30,6 +30,7 @@ class SmsGatewayEvent(models.Model):
 
     _name = "sms.gateway.event"
     _description = "SMS gateway event"
+    _inherit = ["sms.text.export"]
     _order = "id desc"
     _rec_names_search = ["external_ref", "message_uuid", "number"]
 
