@@ -1,12 +1,23 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import models
+import base64
+import re
+import time
+from urllib.parse import quote
 
-from odoo.addons.sms_gateway_hub.exceptions import GatewayConfigError
+from odoo import models
+from odoo.exceptions import UserError
+
+from odoo.addons.sms_gateway_hub.exceptions import (
+    GatewayAccountError,
+    GatewayConfigError,
+    GatewayError,
+)
+from odoo.addons.sms_gateway_hub.tools import webhook
 
 from .. import const
-from ..tools import clickatell
+from ..tools import clickatell, clickatell_callback
 
 
 class SmsGatewayAdapterClickatell(models.AbstractModel):
@@ -40,6 +51,279 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
     def _parse_send_response(self, gateway, request, response):
         settings = self._get_settings(gateway)
         return clickatell.parse_answer(settings, request.messages, response, self._say)
+
+    # -- Callbacks -----------------------------------------------------------
+
+    def _get_webhook_methods(self, gateway):
+        return {"GET", "POST"}
+
+    def _verify_webhook(self, gateway, data):
+        """Let a callback with the right basic authentication pass, if one is set.
+
+        Beside it the secret of the address protects: Clickatell signs nothing. An empty
+        call, by which it tries an address that is being saved, may come without.
+        """
+        gateway = gateway.sudo()
+        user = gateway.clickatell_callback_user
+        password = gateway.clickatell_callback_password
+        if not user and not password:
+            return
+        if clickatell_callback.is_empty(data):
+            return
+        webhook.check_basic_auth(data.headers, user, password)
+
+    def _parse_webhook(self, gateway, action, data):
+        api_id = gateway.clickatell_api == "http" and gateway.clickatell_api_id
+        return clickatell_callback.parse_callback(
+            data, self._say, (api_id or "").strip() or None
+        )
+
+    def _make_webhook_response(self, gateway, outcome):
+        if outcome == "unreadable":
+            # It calls again for a while, which does no harm: one row is kept.
+            return 400, "text/plain; charset=utf-8", b""
+        return super()._make_webhook_response(gateway, outcome)
+
+    def _redact_callback(self, gateway, raw):
+        return clickatell_callback.redact(super()._redact_callback(gateway, raw))
+
+    def _get_redacted_values(self, gateway):
+        values = super()._get_redacted_values(gateway)
+        gateway = gateway.sudo()
+        # An address is no secret, and its words are in many a text.
+        values.discard(gateway.clickatell_url)
+        found = set()
+        for name in ("clickatell_api_key", "clickatell_password"):
+            value = gateway[name] or ""
+            found |= {value.strip(), value.strip().rstrip("=")}
+        if gateway.clickatell_callback_password:
+            login = (
+                f"{gateway.clickatell_callback_user or ''}:"
+                f"{gateway.clickatell_callback_password}"
+            )
+            found.add(base64.b64encode(login.encode()).decode())
+        # Some write %3d where others write %3D.
+        found |= {
+            re.sub(
+                "%[0-9A-F]{2}", lambda match: match[0].lower(), quote(value, safe="")
+            )
+            for value in values | found
+        }
+        return values | {value for value in found if len(value) >= 4}
+
+    # -- Extras --------------------------------------------------------------
+
+    def _get_features(self, gateway):
+        features = {"delivery_report", "inbound", "balance"}
+        if gateway.clickatell_api == "http":
+            return features | {
+                "sender",
+                "validity",
+                "schedule",
+                "lookup",
+                "coverage",
+            }
+        if gateway.clickatell_two_way:
+            features.add("sender")
+        return features | {
+            "schedule" if gateway.clickatell_api == "platform" else "lookup"
+        }
+
+    def _get_schedule_limit_s(self, gateway):
+        features = self._get_features(gateway)
+        return const.SCHEDULE_LIMIT_S if "schedule" in features else 0
+
+    def _test_connection(self, gateway):
+        amount, unit = self._fetch_balance(gateway)
+        return self.env._(
+            "Clickatell accepts the credentials. Left on the account: %(amount)s "
+            "%(unit)s.",
+            amount=f"{amount:.2f}",
+            unit=unit,
+        )
+
+    def _fetch_balance(self, gateway):
+        settings = self._get_settings_for_user(gateway)
+        response = None
+        for path in const.BALANCE_PATHS[settings.api]:
+            response = self._ask(gateway, settings, path)
+            if response.status != 404:
+                break
+        found = clickatell.parse_balance(settings.api, response)
+        if found is None or not 200 <= response.status < 300:
+            raise UserError(self._explain(settings, response))
+        return found
+
+    def _check_coverage(self, gateway, number):
+        settings = self._get_settings_for_user(gateway)
+        if settings.api != "http":
+            return super()._check_coverage(gateway, number)
+        response = None
+        for path in const.COVERAGE_PATHS:
+            response = self._ask(
+                gateway, settings, path, msisdn=clickatell.digits(number)
+            )
+            if response.status != 404:
+                break
+        found = clickatell.parse_coverage(response.text)
+        if found is None:
+            raise UserError(self._explain(settings, response))
+        served, charge = found
+        if not served:
+            return self.env._("Clickatell does not serve this number.")
+        if charge is None:
+            return self.env._("Clickatell serves this number.")
+        return self.env._(
+            "Clickatell serves this number. A text to it costs %s credits or more.",
+            f"{charge:g}",
+        )
+
+    def _fetch_status(self, gateway, references):
+        """Ask what became of messages, several at once.
+
+        One API knows them by Clickatell's id alone, the HTTP API by ours as well. What
+        Clickatell does not know is left as it is: its reporting may be late.
+        """
+        settings = self._get_settings(gateway)
+        if settings.api == "platform":
+            return []
+        end = time.monotonic() + const.LOOKUP_BUDGET_S
+        if settings.api == "one":
+            return self._fetch_one_status(gateway, settings, references, end)
+        return self._fetch_http_status(gateway, settings, references, end)
+
+    def _fetch_one_status(self, gateway, settings, references, end):
+        questions = [
+            ((uuid, ref), settings, f"{const.STATUS_PATH}/{quote(ref, safe='')}", {})
+            for uuid, ref in references
+            if ref
+        ]
+        reports = [
+            clickatell_callback.parse_one_status(uuid, ref, response)
+            for (uuid, ref), response in self._ask_many(gateway, questions, end)
+        ]
+        return [report for report in reports if report]
+
+    def _fetch_http_status(self, gateway, settings, references, end):
+        questions = [
+            (
+                uuid,
+                settings,
+                const.HTTP_STATUS_PATH,
+                {"apimsgid": ref} if ref else {"climsgid": uuid},
+            )
+            for uuid, ref in references
+        ]
+        found = {}
+        for uuid, response in self._ask_many(gateway, questions, end):
+            answer = clickatell.parse_http_status(response.text)
+            if answer:
+                found[uuid] = answer
+        questions = [
+            (uuid, settings, const.HTTP_CHARGE_PATH, {"apimsgid": ref})
+            for uuid, (ref, _status) in found.items()
+        ]
+        charges = {
+            uuid: clickatell.parse_http_charge(response.text)
+            for uuid, response in self._ask_many(gateway, questions, end)
+        }
+        reports = [
+            clickatell_callback.make_http_report(
+                ref,
+                uuid,
+                status,
+                self._say,
+                cost=charges.get(uuid),
+                cost_unit=None if charges.get(uuid) is None else "credits",
+                event=("lookup", charges.get(uuid)),
+            )
+            for uuid, (ref, status) in found.items()
+        ]
+        return [report for report in reports if report.state != "unknown"]
+
+    # -- Helpers --------------------------------------------------------------
+
+    def _ask(self, gateway, settings, path, **values):
+        """Ask Clickatell one thing, for a person who waits.
+
+        :return: GatewayResponse
+        :raise UserError: there is no answer
+        """
+        request = clickatell.build_question(settings, path, **values)
+        try:
+            return self._call(
+                gateway,
+                request.url,
+                method=request.method,
+                headers=request.headers,
+                data=request.data,
+            )
+        except GatewayError as error:
+            raise UserError(
+                self.env._("Clickatell could not be asked. %s", error.detail)
+            ) from None
+
+    def _ask_many(self, gateway, questions, end):
+        """Ask several things at once; what has no answer in time is left out.
+
+        :param list questions: (key, settings, path, fields of a form)
+        :param float end: monotonic time
+        :return: list of (key, GatewayResponse)
+        :raise GatewayAccountError: Clickatell refuses the account
+        """
+        transport, keys, answers = self._get_transport(gateway), {}, []
+        try:
+            for key, settings, path, values in questions:
+                request = clickatell.build_question(settings, path, **values)
+                # Kept, so that no other request gets its place in memory.
+                keys[id(request)] = key, settings, request
+                transport.submit(request)
+            while transport.pending and time.monotonic() < end:
+                for completion in transport.poll(0.25):
+                    if completion.error:
+                        continue
+                    key, settings, _request = keys[id(completion.request)]
+                    self._raise_if_refused(settings, completion.response)
+                    answers.append((key, completion.response))
+        finally:
+            transport.close()
+        return answers
+
+    def _raise_if_refused(self, settings, response):
+        """Raise when an answer to a question is about the account."""
+        item = clickatell.read_refusal(settings.api, response)
+        verdict = clickatell.classify(settings.api, item, response.status)
+        if (verdict.state, verdict.failure_type) == ("retry", "account"):
+            raise GatewayAccountError(
+                clickatell.describe(item, verdict.hint, self._say),
+                provider_code=str(item.code or response.status),
+            )
+
+    def _explain(self, settings, response):
+        """Return words for an answer that is not what was asked for."""
+        item = clickatell.read_refusal(settings.api, response)
+        if not item.text and item.code is None:
+            if response.status in (401, 402, 403):
+                hint = clickatell.classify("one", item, response.status).hint
+                return self._say(hint or "key")
+            if response.status in (404, 405, 410):
+                return self._say("address")
+            return self.env._(
+                "Clickatell gave no answer that can be read (HTTP %s). Try again later.",
+                response.status,
+            )
+        verdict = clickatell.classify(settings.api, item, response.status)
+        return clickatell.describe(item, verdict.hint, self._say)
+
+    def _get_settings_for_user(self, gateway):
+        """Return the settings, or tell the person which one is missing.
+
+        :raise UserError: a setting is missing
+        """
+        try:
+            return self._get_settings(gateway)
+        except GatewayConfigError as error:
+            raise UserError(error.detail) from None
 
     def _get_settings(self, gateway):
         """Return what requests are built of.
