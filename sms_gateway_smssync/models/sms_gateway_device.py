@@ -2,13 +2,17 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import base64
+import io
+
+import qrcode
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..tools import smssync
 
-_QR_PIXELS = 320
+# Pixels of one dot of a QR code.
+_QR_DOT = 5
 _TITLE_MIN = 4
 
 
@@ -62,7 +66,6 @@ class SmsGatewayDevice(models.Model):
 
     @api.depends("name", "token", "secret", "poll_url")
     def _compute_setup_qr(self):
-        reports = self.env["ir.actions.report"]
         for device in self:
             if not device.poll_url or not device.secret:
                 device.setup_qr = False
@@ -74,10 +77,9 @@ class SmsGatewayDevice(models.Model):
                 device.secret,
             )
             # Made here and not by an address: what is in an address gets logged.
-            image = reports.barcode(
-                "QR", text, width=_QR_PIXELS, height=_QR_PIXELS, barLevel="M"
-            )
-            device.setup_qr = base64.b64encode(image)
+            image = io.BytesIO()
+            qrcode.make(text, box_size=_QR_DOT).save(image, format="PNG")
+            device.setup_qr = base64.b64encode(image.getvalue())
 
     @api.constrains("key_names")
     def _check_key_names(self):

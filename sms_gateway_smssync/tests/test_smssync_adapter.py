@@ -7,6 +7,8 @@ import json
 from datetime import datetime
 from unittest.mock import patch
 
+import qrcode
+
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import mute_logger
@@ -290,7 +292,7 @@ class TestParse(SmssyncCase):
 
     def test_must_20_claims(self):
         """A claim names what can be a reference; null and nonsense cost nothing."""
-        body = json.dumps({"queued_messages": [UUIDS[0], None, 7, "\x00", UUIDS[0]]})
+        body = json.dumps({"queued_messages": [UUIDS[0], None, [7], "\x00", UUIDS[0]]})
         step = self.parse(call("task=sent", body.encode()))
         self.assertEqual(step.refs, (UUIDS[0],))
 
@@ -666,14 +668,13 @@ class TestSetup(SmssyncCase):
     def test_must_31_qr_code(self):
         """The QR code is a picture of the JSON that the app's scanner reads."""
         texts = []
-        reports = type(self.env["ir.actions.report"])
-        make = reports.barcode
+        make = qrcode.make
 
-        def spy(model, kind, text, **values):
+        def spy(text, **values):
             texts.append(text)
-            return make(model, kind, text, **values)
+            return make(text, **values)
 
-        with patch.object(reports, "barcode", spy):
+        with patch.object(qrcode, "make", spy):
             for name, title in (("Front desk", "Front desk"), ("A", "Odoo A")):
                 self.device.name = name
                 image = base64.b64decode(self.device.setup_qr)
