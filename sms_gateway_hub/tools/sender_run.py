@@ -231,9 +231,10 @@ class SenderRun:
         per_request = self.adapter._get_max_messages_per_request(self.gateway)
         at_least = self.transport.parallel * per_request * 4
         rate = 0.0
-        if self.finished:
-            rate = self.finished / max(time.monotonic() - self.first_at, 0.01)
-        return min(max(int(rate), at_least), const.CLAIM_MAX)
+        if done := self.finished + len(self.outcomes):
+            rate = done / max(time.monotonic() - self.first_at, 0.01)
+        room = int(rate * const.CLAIM_HORIZON_S)
+        return min(max(room, at_least), const.CLAIM_MAX)
 
     def _record(self):
         """Store what is known, then let core and the screens know of it."""
@@ -518,9 +519,10 @@ class SenderRun:
     def _is_full(self):
         """Say whether the transport has what can leave now, or in a moment."""
         limit = self.transport.parallel
-        if self.latency_s is not None and self.latency_s < const.GATE_VALID_S / 2:
-            # So that no thread waits for us; who waits there leaves in time.
-            limit *= 2
+        if self.latency_s is not None:
+            # So that no thread waits for us: as many more as leave in time.
+            in_time = const.GATE_VALID_S / 2 / max(self.latency_s, 0.001)
+            limit += int(limit * min(in_time, 1.0))
         return self.transport.pending >= limit
 
     def _reconsider(self):
