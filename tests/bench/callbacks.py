@@ -2,6 +2,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """P8 to P10: how fast callbacks are taken, and how cheaply forged ones are refused."""
 
+import time
+
+from odoo.addons.sms_gateway_hub.tools.transaction import in_new_transaction
+
 from .ground import SECRET, TWILIO_TOKEN
 from .metrics import Row, metric, take_turns
 
@@ -32,8 +36,7 @@ class Caller:
             port=self.port,
             count=count,
             next=self.next,
-            threads=_THREADS,
-            **{**self.job, **more},
+            **{"threads": _THREADS, **self.job, **more},
         )
         self.next = figures["next"]
         if set(figures["statuses"]) != {str(expected)}:
@@ -87,14 +90,25 @@ def callback_rates(bench, many, few, gateway_ids):
 
 
 def _core_trackers(site, count):
-    """Put texts of core on file, as many as have a tracker; return their uuids."""
+    """Put texts of core on file, with their notifications; return their uuids."""
     return [
         row[0]
         for row in site.rows(
             """
-            INSERT INTO sms_tracker (sms_uuid, create_date)
-            SELECT md5(random()::text || n), now() AT TIME ZONE 'UTC'
-              FROM generate_series(1, %s) AS n RETURNING sms_uuid
+            WITH shown AS (
+                INSERT INTO mail_message (model, res_id, message_type, body, date,
+                                          create_date)
+                SELECT 'res.partner', 1, 'sms', 'Bench', now() AT TIME ZONE 'UTC',
+                       now() AT TIME ZONE 'UTC'
+                  FROM generate_series(1, %s) AS n RETURNING id),
+            told AS (
+                INSERT INTO mail_notification (mail_message_id, res_partner_id,
+                            notification_type, notification_status, sms_number)
+                SELECT id, 1, 'sms', 'pending', '+12125550100' FROM shown
+                RETURNING id)
+            INSERT INTO sms_tracker (sms_uuid, mail_notification_id, create_date)
+            SELECT md5(random()::text || id), id, now() AT TIME ZONE 'UTC' FROM told
+            RETURNING sms_uuid
             """,
             count,
         )
@@ -157,14 +171,12 @@ def measure_callbacks(bench):
         writes = []
 
         def refuse():
-            before = _written(site)
+            [(now,)] = site.rows("SELECT txid_current()")
             rate = forged.rate(count, expected=403)
-            writes.append(_written(site) - before)
+            writes.append(_written_since(site, now))
             return rate
 
-        refused, accepted = take_turns(
-            sizes.pairs, refuse, lambda: single.rate(count)
-        )
+        refused, accepted = take_turns(sizes.pairs, refuse, lambda: single.rate(count))
     yield Row(
         "P8",
         "Signed callback of one event, durable before the answer",
@@ -221,6 +233,14 @@ def _applied(bench, gateway_id, core_rates):
         site.rows("DELETE FROM sms_gateway_event")
         count = 10 * _BATCH if bench.sizes.pairs > 1 else _BATCH
         first, last = site.fill(gateway_id, count, state="sent")
+        # What core tells of as well: a notification in a chatter.
+        site.rows(
+            "UPDATE sms_gateway_message AS message SET sms_uuid = known.uuid "
+            "  FROM unnest(%s::varchar[]) WITH ORDINALITY AS known (uuid, n) "
+            " WHERE message.id = %s + known.n - 1",
+            _core_trackers(site, count),
+            first,
+        )
         site.rows(
             """
             INSERT INTO sms_gateway_event (gateway_id, event_key, kind, state,
@@ -245,12 +265,6 @@ def _applied(bench, gateway_id, core_rates):
 
 
 def _apply(site, count):
-    import time  # noqa: PLC0415
-
-    from odoo.addons.sms_gateway_hub.tools.transaction import (  # noqa: PLC0415
-        in_new_transaction,
-    )
-
     start = time.perf_counter()
     with site.env() as env:
         while in_new_transaction(
@@ -266,11 +280,16 @@ def _apply(site, count):
     return count / took_s
 
 
-def _written(site):
-    """Return how many rows of any table were written so far."""
-    # Processes report what they did within a second after they did it.
-    site.rows("SELECT pg_sleep(1.2)")
-    [(rows,)] = site.rows(
-        "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+def _written_since(site, transaction):
+    """Return how many rows of any table were written since a transaction."""
+    tables = site.rows(
+        "SELECT quote_ident(relname) FROM pg_stat_user_tables "
+        "WHERE schemaname = 'public'"
     )
-    return int(rows)
+    return sum(
+        site.rows(
+            f"SELECT count(*) FROM {table} "
+            f"WHERE age(xmin) < age('{transaction % 2**32}'::xid)"
+        )[0][0]
+        for (table,) in tables
+    )

@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 import phonenumbers
 
+from odoo import SUPERUSER_ID, api
+
 from odoo.addons.sms_gateway_hub import const
 from odoo.addons.sms_gateway_hub.tools.transaction import in_new_transaction
 
@@ -56,8 +58,6 @@ def enqueue(site, gateway_id, count, *, watch=None):
 
 
 def _env(cr):
-    from odoo import SUPERUSER_ID, api  # noqa: PLC0415 after Odoo is set up
-
     return api.Environment(cr, SUPERUSER_ID, {})
 
 

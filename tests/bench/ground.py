@@ -11,13 +11,17 @@ import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import psycopg2
+import requests
+import support
 from support import CHECKOUT, KEY, SECRET, Database, OdooServer
 
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
-from odoo.sql_db import Cursor
+from odoo.sql_db import Cursor, close_db
+from odoo.tools import config
 
 HERE = Path(__file__).parent
 # The company whose texts go by Odoo's own provider, not by a gateway of the hub.
@@ -90,6 +94,20 @@ TINY = Sizes(
     callbacks=4,
     waiting=200,
 )
+
+
+class BenchServer(OdooServer):
+    """A real Odoo, started as an installed one is."""
+
+    def start(self):
+        original = support.odoo_command
+
+        def by_path(database):
+            command = original(database)
+            return [command[0], str(HERE / "odoo_bin.py"), "server", *command[3:]]
+
+        with patch.object(support, "odoo_command", by_path):
+            return super().start()
 
 
 class Worker:
@@ -269,17 +287,10 @@ class Bench:
     def __exit__(self, *_exc):
         self.stack.close()
 
-    def start_server(self, site, name, **values):
-        """Start a real Odoo for a database; it ends with the benchmark."""
-        server = OdooServer(site.database, self.logs / f"{name}.log", **values)
-        self.stack.callback(server.stop)
-        server.start()
-        return server
-
     @contextmanager
     def server(self, site, name, **values):
         """Give a real Odoo for a database, for a while."""
-        server = OdooServer(site.database, self.logs / f"{name}.log", **values)
+        server = BenchServer(site.database, self.logs / f"{name}.log", **values)
         try:
             yield server.start()
         finally:
@@ -294,8 +305,6 @@ class Bench:
             self.stack.callback(copy.drop)
             # A copy wants its source to be left alone.
             self.main.close()
-            from odoo.sql_db import close_db  # noqa: PLC0415 after Odoo is set up
-
             close_db(self.main.name)
             connection = copy._connect("postgres")
             try:
@@ -312,8 +321,6 @@ class Bench:
         return self._large
 
     def _leave_large(self):
-        from odoo.sql_db import close_db  # noqa: PLC0415 after Odoo is set up
-
         self._large.close()
         close_db(self._large.name)
 
@@ -366,8 +373,6 @@ class Bench:
     @contextmanager
     def twilio_at_the_peer(self):
         """Let core's hard-coded address of Twilio be our gateway, in this process."""
-        import requests  # noqa: PLC0415 only core's side uses it
-
         original = requests.Session.request
 
         def redirected(session, method, url, *args, **kwargs):
@@ -416,8 +421,6 @@ def resident_bytes():
 
 def start_odoo(database):
     """Set Odoo up in this process, as a script does; no job and no server runs."""
-    from odoo.tools import config  # noqa: PLC0415 nothing of Odoo before this
-
     addons = f"{os.environ['SGH_ADDONS_PATH']},{CHECKOUT / 'tests' / 'addons'}"
     config.parse_config(
         [

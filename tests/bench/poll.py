@@ -82,7 +82,7 @@ def _make_phone(site):
         )
         values = {
             "messages_per_poll": _OFFERED,
-            "parts_per_minute": 1_000_000,
+            "parts_per_minute": 0,
             "daily_limit": 0,
         }
         device.write({k: v for k, v in values.items() if k in device._fields})

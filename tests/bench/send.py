@@ -3,12 +3,16 @@
 """P3 to P7, P12 and P13: how fast texts leave, at what pace, and in which order."""
 
 import time
+from datetime import datetime
 from statistics import median
+
+from odoo import SUPERUSER_ID, api
 
 from odoo.addons.sms_gateway_hub import const
 from odoo.addons.sms_gateway_hub.tools.sender_run import SenderRun
 from odoo.addons.sms_gateway_hub.tools.transaction import in_new_transaction
 
+from .callbacks import callback_rates
 from .ground import counted_queries
 from .metrics import Row, metric, rate_of, take_turns
 
@@ -253,8 +257,6 @@ def our_claims(site, gateway_id, count, *, gate=False):
     :param bool gate: let each pass the gate as well, and stamp it before it leaves
     """
     with site.registry.cursor() as cr:
-        from odoo import SUPERUSER_ID, api  # noqa: PLC0415 after Odoo is set up
-
         env = api.Environment(cr, SUPERUSER_ID, {})
         run = SenderRun(env, gateway_id)
         start = time.perf_counter()
@@ -289,8 +291,6 @@ def _stamp(env, rows):
 
 
 def _finish(env, gateway_id, rows):
-    from datetime import datetime  # noqa: PLC0415
-
     now = datetime.now()
     env["sms.gateway.message"]._record(
         env["sms.gateway"].browse(gateway_id),
@@ -580,8 +580,6 @@ def measure_replies(bench):
 @metric("P12")
 def measure_history(bench):
     """The same with many messages on file as with few."""
-    from .callbacks import callback_rates  # noqa: PLC0415 each needs the other
-
     sizes = bench.sizes
     few, many = bench.main, bench.large()
     few.empty()
