@@ -7,6 +7,7 @@ from .metrics import Row, metric, percentile, take_turns
 
 # Texts that one poll is given.
 _OFFERED = 50
+_WARM_UP = 8
 
 
 def is_there(env):
@@ -28,14 +29,20 @@ def measure_polls(bench):
     site.empty()
     gateway_id, path = _make_phone(site)
     polls = max(10, sizes.callbacks // 5) if sizes.pairs > 1 else 3
-    site.fill(gateway_id, sizes.waiting)
-    site.rows("ANALYZE sms_gateway_message")
+    # As many more as are taken, so that never fewer wait.
+    taken = (_WARM_UP + polls * sizes.pairs) * _OFFERED
+    site.fill(gateway_id, sizes.waiting + taken)
+    site.rows(
+        "UPDATE sms_gateway_message SET by_device = TRUE WHERE gateway_id = %s",
+        gateway_id,
+    )
+    site.rows("VACUUM ANALYZE sms_gateway_message")
     offered = []
     with bench.server(site, "polls", workers=2, cron_threads=0) as server:
         phone = Caller(bench, server, "get", path=path)
         empty = make_empty(bench, server)
-        phone.call(4)
-        empty.call(8)
+        phone.call(_WARM_UP, threads=1)
+        empty.call(_WARM_UP)
 
         def poll():
             # Each poll finds the phone as if its texts had been settled.
@@ -97,6 +104,12 @@ def _settle(site, gateway_id):
     site.rows(
         "UPDATE sms_gateway_message SET state = 'sent', lease_until = NULL "
         "WHERE gateway_id = %s AND state = 'sending'",
+        gateway_id,
+    )
+    # It confirms what it takes, as far as the hub knows.
+    site.rows(
+        "UPDATE sms_gateway_device SET unclaimed_offers = 0, acknowledges = 'yes' "
+        "WHERE gateway_id = %s",
         gateway_id,
     )
 
