@@ -309,7 +309,8 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
             if response.status in (404, 405, 410):
                 return self._say("address")
             return self.env._(
-                "Clickatell gave no answer that can be read (HTTP %s). Try again later.",
+                "Clickatell gave no answer that can be read (HTTP %s). Try again "
+                "later.",
                 response.status,
             )
         verdict = clickatell.classify(settings.api, item, response.status)
@@ -333,22 +334,14 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         """
         gateway = gateway.sudo()
         api = gateway.clickatell_api or "one"
-        needed = (
-            ("clickatell_user", "clickatell_password", "clickatell_api_id")
-            if api == "http"
-            else ("clickatell_api_key",)
-        )
-        for name in needed:
-            if not (gateway[name] or "").strip():
-                label = gateway._fields[name].get_description(self.env)["string"]
-                raise GatewayConfigError(
-                    self.env._(
-                        "The gateway has no “%s”: enter the one that Clickatell gave "
-                        "you.",
-                        label,
-                    ),
-                    field_name=name,
-                )
+        if name := gateway._clickatell_missing():
+            raise GatewayConfigError(
+                self.env._(
+                    "The gateway has no “%s”: enter the one that Clickatell gave you.",
+                    gateway._fields[name].get_description(self.env)["string"],
+                ),
+                field_name=name,
+            )
         base = (gateway.clickatell_url or const.BASE_URLS[api]).strip().rstrip("/")
         return clickatell.Settings(
             api=api,
