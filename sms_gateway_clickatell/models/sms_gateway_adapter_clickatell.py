@@ -293,7 +293,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         """Raise when an answer to a question is about the account."""
         item = clickatell.read_refusal(settings.api, response)
         verdict = clickatell.classify(settings.api, item, response.status)
-        if (verdict.state, verdict.failure_type) == ("retry", "account"):
+        # What is asked for may be unknown there: that is no wrong address.
+        refused = (verdict.state, verdict.failure_type) == ("retry", "account")
+        if refused and verdict.hint != "address":
             raise GatewayAccountError(
                 clickatell.describe(item, verdict.hint, self._say),
                 provider_code=str(item.code or response.status),
@@ -303,9 +305,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         """Return words for an answer that is not what was asked for."""
         item = clickatell.read_refusal(settings.api, response)
         if not item.text and item.code is None:
-            if response.status in (401, 402, 403):
-                hint = clickatell.classify("one", item, response.status).hint
-                return self._say(hint or "key")
+            verdict = clickatell.classify_status(None, response.status)
+            if verdict and verdict.hint:
+                return self._say(verdict.hint)
             if response.status in (404, 405, 410):
                 return self._say("address")
             return self.env._(

@@ -192,14 +192,13 @@ class TestClickatellGateway(SmsGatewayCase):
             (200, b"<html>"),
             (500, b""),
         ):
-            if status == 404:
-                # A wrong address is the gateway's trouble.
-                with self.assertRaises(GatewayAccountError):
-                    self.ask("one", "_fetch_status", (status, body), args=args)
-                continue
             self.assertEqual(
                 self.ask("one", "_fetch_status", (status, body), args=args), []
             )
+
+        refused = (401, {"error": {"code": 1, "description": "x"}})
+        with self.assertRaises(GatewayAccountError):
+            self.ask("one", "_fetch_status", refused, args=args)
 
     def test_look_up_http(self):
         """The HTTP API knows our own ids, and says the cost as well."""
