@@ -89,7 +89,9 @@ class TestParse(SmssyncCase):
                 self.assertEqual(step.kind, kinds.get(kind, kind))
         self.assertEqual(self.parse(call("task=delete")).kind, "seen")
         self.assertEqual(self.parse(call(body=b"a=b")).kind, "seen")
-        self.assertEqual(self.adapter._get_poll_methods(self.gateway), {"GET", "POST", "PUT"})
+        self.assertEqual(
+            self.adapter._get_poll_methods(self.gateway), {"GET", "POST", "PUT"}
+        )
         self.assertEqual(
             self.adapter._get_features(self.gateway), {"inbound", "delivery_report"}
         )
@@ -118,9 +120,21 @@ class TestParse(SmssyncCase):
             ("A none", call(body=b"from=1&message=x"), False),
             ("A empty", call(body=b"from=1&message=x&secret="), False),
             ("A in the query", call(f"secret={SECRET}", b"from=1&message=x"), False),
-            ("A other case", call(body=WRONG.replace(b"WRONG", SECRET.upper().encode())), False),
-            ("A with a blank", call(body=WRONG.replace(b"WRONG", b"s3cretKey9+")), False),
-            ("A half a surrogate", call(body=b'{"from":"1","secret":"\\ud800"}'), False),
+            (
+                "A other case",
+                call(body=WRONG.replace(b"WRONG", SECRET.upper().encode())),
+                False,
+            ),
+            (
+                "A with a blank",
+                call(body=WRONG.replace(b"WRONG", b"s3cretKey9+")),
+                False,
+            ),
+            (
+                "A half a surrogate",
+                call(body=b'{"from":"1","secret":"\\ud800"}'),
+                False,
+            ),
             ("B right", call(f"task=send&secret={SECRET}"), True),
             ("B wrong", call("task=send&secret=WRONG"), False),
             ("B none", call("task=send"), False),
@@ -310,9 +324,7 @@ class TestParse(SmssyncCase):
         ):
             with self.row(f"{setting} {version}"):
                 self.device.results_api = setting
-                step = self.parse(
-                    call(f"task=send&secret={SECRET}", version=version)
-                )
+                step = self.parse(call(f"task=send&secret={SECRET}", version=version))
                 self.assertEqual(step.final, final)
 
     def test_must_24_reports(self):
@@ -417,7 +429,12 @@ class TestParse(SmssyncCase):
         body = f"sender=%2B12025550143&text=Hi&pin={SECRET}".encode()
         item = self.parse(call(body=body)).items[0]
         self.assertEqual((item.number, item.body), ("+12025550143", "Hi"))
-        self.assertEqual(self.answer(call(body=body), self.parse(call(body=body)))["payload"]["success"], "true")
+        self.assertEqual(
+            self.answer(call(body=body), self.parse(call(body=body)))["payload"][
+                "success"
+            ],
+            "true",
+        )
         with self.assertRaisesRegex(ValidationError, "sender"):
             self.device.key_names = "sender"
 
@@ -600,7 +617,14 @@ class TestAnswer(SmssyncCase):
 
     def test_must_15_no_success_to_a_get(self):
         """A GET without a task never hears of success, whatever else it carries."""
-        for query in ("", "secret=s3cretKey9", "Task=send", "task=", "from=1", "task=x"):
+        for query in (
+            "",
+            "secret=s3cretKey9",
+            "Task=send",
+            "task=",
+            "from=1",
+            "task=x",
+        ):
             with self.row(query):
                 data = call(query)
                 answer = self.answer(data, self.parse(data))
