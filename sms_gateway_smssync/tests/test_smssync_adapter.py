@@ -9,8 +9,7 @@ from unittest.mock import patch
 
 import qrcode
 
-from odoo import fields
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import mute_logger
 
 from odoo.addons.sms_gateway_hub.tests.common import NUMBERS, SmsGatewayCase
@@ -220,7 +219,7 @@ class TestParse(SmssyncCase):
         self.assertIsNone(self.parse(call(body=without)).items[0].sent_at)
 
     def test_must_13_senders_and_texts(self):
-        """Names, short codes and national numbers come in; nothing needs to be there."""
+        """Names, short codes and national numbers come in; nothing is required."""
         us = self.env.ref("base.us")
         self.gateway.company_id = self.env.company
         self.env.company.country_id = us
@@ -250,7 +249,7 @@ class TestParse(SmssyncCase):
         self.assertEqual(self.parse(call(body=body)).items[0].body, long)
 
     def test_own_number(self):
-        """What 3.0.0 to 3.0.4 call the phone's number is the sender's: it is dropped."""
+        """What 3.0.0 to 3.0.4 call the phone's number is the sender's."""
         rows = (
             ("3.1.1", "+12025550100", "+12025550100"),
             ("3.0.5", "+12025550100", "+12025550100"),
@@ -455,7 +454,7 @@ class TestAnswer(SmssyncCase):
     """The words of each answer."""
 
     def test_answers(self):
-        """Each request that went well gets the answer that every version understands."""
+        """Each request that went well gets the answer that is safe for all versions."""
         idle = {"success": True, "task": "send", "secret": SECRET, "messages": []}
         stored = {"payload": {"success": "true", "error": None, "messages": []}}
         taken = {"payload": {"success": True, "error": None, "messages": []}}
@@ -640,7 +639,7 @@ class TestAnswer(SmssyncCase):
                 self.assertEqual(answer["payload"]["task"], task)
 
     def test_must_19_claimed(self):
-        """The answer to a claim holds what was claimed, and nothing of what was asked."""
+        """The answer to a claim holds what was claimed, not what was asked."""
         data = call("task=sent", samples.CLAIM)
         step = self.parse(data)
         self.assertEqual(step.refs, UUIDS)
@@ -652,16 +651,6 @@ class TestAnswer(SmssyncCase):
             self.answer(data, step, PollOutcome(done=False, refs=UUIDS)),
             {"message_uuids": []},
         )
-
-    def test_connection_test(self):
-        """The test of the connection says whether phones have called."""
-        empty = self.make_gateway(name="Without phones")
-        with self.assertRaisesRegex(UserError, "Add a phone"):
-            self.adapter._test_connection(empty)
-        with self.assertRaisesRegex(UserError, "No phone has called"):
-            self.adapter._test_connection(self.gateway)
-        self.device.last_seen_at = fields.Datetime.now()
-        self.assertIn("1 of 1", self.adapter._test_connection(self.gateway))
 
 
 class TestSetup(SmssyncCase):
@@ -709,6 +698,37 @@ class TestSetup(SmssyncCase):
                 )
         self.device.secret = False
         self.assertFalse(self.device.setup_qr)
+
+    def test_warnings(self):
+        """Versions and settings that cannot be safe are told."""
+        rows = (
+            ("2.6.1", "auto", "neither"),
+            ("2.7", "auto", "without its secret"),
+            ("2.7.1", "on", "without its secret"),
+            ("2.8.3", "off", "Message Results API"),
+            ("3.1.1", "auto", None),
+            (False, "auto", None),
+        )
+        for version, setting, words in rows:
+            with self.row(f"{version} {setting}"):
+                self.device.write({"version": version, "results_api": setting})
+                if words:
+                    self.assertIn(words, self.device.warning)
+                else:
+                    self.assertFalse(self.device.warning)
+
+    def test_form(self):
+        """The form of a phone shows what to set up, and each field of it is there."""
+        arch = self.env["sms.gateway.device"].get_view(view_type="form")["arch"]
+        for name in ("poll_url", "secret", "setup_qr", "results_api", "alert"):
+            self.assertIn(f'name="{name}"', arch)
+        for words in ("Message Results API", "SMS Delivery Report", "Auto Sync"):
+            self.assertIn(words, arch)
+        user = self.new_user("manager", "sms_gateway_hub.group_administrator")
+        devices = self.env["sms.gateway.device"].with_user(user)
+        arch = devices.get_view(view_type="form")["arch"]
+        for name in ("poll_url", "secret", "setup_qr"):
+            self.assertNotIn(f'name="{name}"', arch)
 
     def test_copy(self):
         """A copied phone has neither the secret nor what the other one told."""

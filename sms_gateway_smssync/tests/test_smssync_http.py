@@ -639,7 +639,7 @@ class TestSmssyncHttp(RawHttpMixin, SmsGatewayMixin, HttpCase):
         self.assertEqual(message.state, "delivered")
 
     def test_must_26_reports_that_never_come(self):
-        """3.1.1 tells of no success: a text is sent when nothing bad came for a while."""
+        """3.1.1 tells of no success: a text is sent when nothing bad came in time."""
         message = self.enqueue()
         (ref,) = self.offer()
         self.claim([ref])
