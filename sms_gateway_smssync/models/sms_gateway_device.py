@@ -9,6 +9,7 @@ import qrcode
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .. import const
 from ..tools import smssync
 
 # Pixels of one dot of a QR code.
@@ -64,6 +65,10 @@ class SmsGatewayDevice(models.Model):
         help="Fills in the Sync URL and the secret in versions 3.x: “Scan QR code”.",
     )
 
+    @api.depends("version", "results_api", "gateway_code")
+    def _compute_warning(self):
+        return super()._compute_warning()
+
     @api.depends("name", "token", "secret", "poll_url")
     def _compute_setup_qr(self):
         for device in self:
@@ -94,6 +99,36 @@ class SmsGatewayDevice(models.Model):
                         piece=error,
                     )
                 ) from None
+
+    def _get_warnings(self):
+        warnings = super()._get_warnings()
+        if self.gateway_code != "smssync":
+            return warnings
+        version = smssync.read_version(self.version)
+        if not smssync.has_results_api(version):
+            warnings.append(
+                self.env._(
+                    "Version %s of the app can neither confirm texts nor report on "
+                    "them: what it fetched stays unconfirmed. Install 3.1.1.",
+                    self.version,
+                )
+            )
+        elif version in const.FRAGILE_VERSIONS:
+            warnings.append(
+                self.env._(
+                    "Version %s of the app reports without its secret. Install 3.1.1.",
+                    self.version,
+                )
+            )
+        elif self.results_api == "off":
+            warnings.append(
+                self.env._(
+                    "The phone cannot confirm texts: what it fetched stays "
+                    "unconfirmed. Switch “Enable Message Results API” on in the app, "
+                    "then here."
+                )
+            )
+        return warnings
 
     def _get_key_names(self):
         """Return the app's own names of fields -> those on this phone.

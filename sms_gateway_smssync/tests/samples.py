@@ -120,7 +120,7 @@ HOSTILE = (
     ("half a surrogate pair", b'{"from":"\\ud800","message":"\\udfff"}'),
     ("20,000 brackets", b'{"from":' + b"[" * 20000),
     ("nested objects", b'{"a":' * 10000 + b"1" + b"}" * 10000),
-    ("nested elements", b"<a>" * 10000 + b"</a>" * 10000),
+    ("nested elements", b"<a>" * 9000 + b"</a>" * 9000),
     ("64 KiB of nothing", b"a" * 65536),
     ("64 KiB of separators", b"&" * 65536),
     ("a quote that never ends", b'{"' + b"\\" * 65000),
