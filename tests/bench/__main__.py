@@ -64,7 +64,8 @@ def main():
             bench.main, mode, round(options.load_average, 2)
         )
         functions = []
-        for key, function in metrics.METRICS.items():
+        for key in metrics.ORDER:
+            function = metrics.METRICS[key]
             if (not wanted or key in wanted) and function not in functions:
                 functions.append(function)
         for function in functions:
@@ -87,7 +88,7 @@ def main():
                 file=sys.stderr,
                 flush=True,
             )
-    rows.sort(key=lambda row: list(metrics.ORDER).index(row.key))
+    rows.sort(key=lambda row: metrics.ORDER.index(row.key))
     run["failed"] = failed
     print()
     print(report.to_text(rows))
