@@ -213,15 +213,6 @@ class TestGateway(SmsGatewayCase):
         self.gateway.credit_value = 0
         self.assertIsNone(self.gateway._get_cost_rate("credits", self.env.company))
 
-    def test_balance(self):
-        """A gateway that can tell its balance shows it; another one says so."""
-        with self.assertRaisesRegex(UserError, "balance"):
-            self.gateway.action_update_balance()
-        adapter = type(self.env["sms.gateway.adapter.sandbox"])
-        self.patch(adapter, "_fetch_balance", lambda this, gateway: (12.5, "EUR"))
-        self.gateway.action_update_balance()
-        self.assertFields(self.gateway, {"balance": 12.5, "balance_unit": "EUR"})
-
     def test_connection(self):
         """The sandbox says that it is there."""
         action = self.gateway.action_test_connection()
