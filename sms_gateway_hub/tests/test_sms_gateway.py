@@ -8,7 +8,7 @@ from unittest.mock import patch
 from psycopg2 import errors
 
 from odoo import Command, fields
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 from odoo.tools import file_path, mute_logger
 
