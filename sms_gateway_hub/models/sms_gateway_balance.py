@@ -26,7 +26,7 @@ class SmsGateway(models.Model):
     in a short one of its own.
     """
 
-    _inherit = "sms.gateway"
+    _inherit = "sms.gateway"  # pylint: disable=consider-merging-classes-inherited
 
     balance = fields.Float(readonly=True, copy=False)
     balance_unit = fields.Char(readonly=True, copy=False)

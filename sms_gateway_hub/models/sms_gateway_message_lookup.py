@@ -13,7 +13,7 @@ _KNOWN_STATES = ("sent", "delivered", "undelivered", "expired", "unconfirmed")
 class SmsGatewayMessage(models.Model):
     """What became of one text, and what it cost: the gateway is asked now."""
 
-    _inherit = "sms.gateway.message"
+    _inherit = "sms.gateway.message"  # pylint: disable=consider-merging-classes-inherited
 
     can_ask_gateway = fields.Boolean(compute="_compute_can_ask_gateway")
 

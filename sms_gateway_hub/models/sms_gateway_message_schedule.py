@@ -8,7 +8,7 @@ from odoo.tools import SQL
 class SmsGatewayMessage(models.Model):
     """Texts for later that are handed over before their time."""
 
-    _inherit = "sms.gateway.message"
+    _inherit = "sms.gateway.message"  # pylint: disable=consider-merging-classes-inherited
 
     kept_by_gateway = fields.Boolean(
         "Scheduled at the gateway",

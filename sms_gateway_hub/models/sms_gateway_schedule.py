@@ -7,7 +7,7 @@ from odoo import fields, models
 class SmsGateway(models.Model):
     """Texts for later that the gateway itself keeps until their time, where it can."""
 
-    _inherit = "sms.gateway"
+    _inherit = "sms.gateway"  # pylint: disable=consider-merging-classes-inherited
 
     schedule_at_gateway = fields.Boolean(
         "Let the gateway keep texts for later",
