@@ -206,9 +206,7 @@ class SmsGatewayDevice(models.Model):
                 webhook.token_digest(device.token) if device.token else False
             )
 
-    @api.depends(
-        "token", "gateway_id.webhook_base_url", "basic_user", "basic_password"
-    )
+    @api.depends("token", "gateway_id.webhook_base_url", "basic_user", "basic_password")
     def _compute_poll_url(self):
         for device in self:
             device.poll_url = device._get_poll_url()
@@ -259,8 +257,9 @@ class SmsGatewayDevice(models.Model):
             )
         if self.daily_limit and self._count_today() >= self.daily_limit:
             warnings.append(
-                self.env._("Today's limit is reached: it gets no more texts until "
-                           "tomorrow.")
+                self.env._(
+                    "Today's limit is reached: it gets no more texts until tomorrow."
+                )
             )
         return warnings
 
