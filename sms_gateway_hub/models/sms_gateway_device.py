@@ -237,8 +237,8 @@ class SmsGatewayDevice(models.Model):
         if self.status == "offline":
             warnings.append(
                 self.env._(
-                    "The phone does not ask for texts any more. See that it is switched "
-                    "on, charged and online, and that its app is running."
+                    "The phone does not ask for texts any more. See that it is "
+                    "switched on, charged and online, and that its app is running."
                 )
             )
         if self.unclaimed_offers >= const.UNCLAIMED_MAX:
@@ -325,8 +325,8 @@ class SmsGatewayDevice(models.Model):
         ):
             raise UserError(
                 self.env._(
-                    "A phone that has sent or received texts cannot be deleted, because "
-                    "they are kept. Archive it instead."
+                    "A phone that has sent or received texts cannot be deleted, "
+                    "because they are kept. Archive it instead."
                 )
             )
 

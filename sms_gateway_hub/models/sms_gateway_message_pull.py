@@ -22,14 +22,14 @@ _SETTLE_MAX = 1000
 class SmsGatewayMessage(models.Model):
     """Texts that phones fetch: offered, claimed, and settled by reports or by time.
 
-    =========== ========= ============ ==================================================
+    =========== ========= ============ ===========================================
     phase       state     request_at   external_ref
-    =========== ========= ============ ==================================================
+    =========== ========= ============ ===========================================
     waiting     queued    –            none
     offered     sending   none         of this offer; lost when its lease runs out
-    claimed     sending   of the claim of the offer; never offered again by itself
-    settled     any other of the claim of the offer, so that a late report finds it
-    =========== ========= ============ ==================================================
+    claimed     sending   of the claim of the offer; it is never offered again
+    settled     any other of the claim of the offer: a late report finds it
+    =========== ========= ============ ===========================================
     """
 
     _inherit = "sms.gateway.message"

@@ -206,9 +206,9 @@ class TestPoll(PollCase):
 
     def test_gate_at_the_claim(self):
         """Who refused since the offer is not claimed, nor what is held or too late."""
-        stop = "opted_out"
         for label, act, state, values in (
-            ("STOP", lambda m: self.refuse(m.number), "canceled", {"failure_type": stop}),
+            ("STOP", lambda m: self.refuse(m.number), "canceled",
+             {"failure_type": "opted_out"}),
             ("blacklisted", lambda m: self.env["phone.blacklist"].add(m.number),
              "canceled", {}),
             ("too late", lambda m: self.past(m, expires_at=1), "expired",
@@ -355,7 +355,7 @@ class TestPoll(PollCase):
             # In a test the time of the database stands still.
             self.past(messages.filtered("asked_at"), asked_at=5)
             self.force(
-                messages.filtered(lambda m: m.external_ref in refs),
+                messages.search([("external_ref", "in", refs)]),
                 asked_at=fields.Datetime.now(),
             )
         self.assertEqual(len(set(asked)), 50)
