@@ -20,16 +20,16 @@ _NO_TOKEN = "0" * 64
 # The second one also as Odoo's login page writes where to go on to.
 _TOKEN_IN_PATH = re.compile(
     # With what follows: queries of gateways and phones hold secrets, too.
-    r"(/sms_gateway/)[^/\s\"?]+((?:/[^\s\"?]*)?)(?:\?\S*)?|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+", re.I
+    r"(/sms_gateway/)[^/\s\"?]+((?:/[^\s\"?]*)?)(?:\?\S*)?"
+    r"|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+",
+    re.I,
 )
 
 
 def _hide_tokens(text):
     """Return a line of a log without tokens, and without queries of gateways."""
     return _TOKEN_IN_PATH.sub(
-        lambda found: (
-            f"{found[3]}***" if found[3] else f"{found[1]}***{found[2]}"
-        ),
+        lambda found: f"{found[3]}***" if found[3] else f"{found[1]}***{found[2]}",
         text,
     )
 
