@@ -392,7 +392,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         return {
             "key": self.env._(
                 "Clickatell does not accept the API key. Copy it again from the page "
-                "of the integration in Clickatell's portal, every character of it."
+                "of the integration in Clickatell's portal, every character of it. If "
+                "it is the right one, its integration may be of another kind: choose "
+                "that under “API”."
             ),
             "mixed_up": self.env._(
                 "The credentials and the choice of “API” probably do not belong "
