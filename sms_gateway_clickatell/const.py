@@ -20,9 +20,11 @@ APIS = [
 # Addresses and limits
 # --------------------------------------------------------------------------
 
-PLATFORM_URL = "https://platform.clickatell.com"
-HTTP_URL = "https://api.clickatell.com"
-BASE_URLS = {"one": PLATFORM_URL, "platform": PLATFORM_URL, "http": HTTP_URL}
+BASE_URLS = {
+    "one": "https://platform.clickatell.com",
+    "platform": "https://platform.clickatell.com",
+    "http": "https://api.clickatell.com",
+}
 SEND_PATHS = {"one": "/v1/message", "platform": "/messages", "http": "/http/sendmsg"}
 # The second is asked where the first one is not there.
 BALANCE_PATHS = {
@@ -99,6 +101,8 @@ ONE_ERRORS = {
     110: ("retry", "account"),  # USA limit: must use two-way integration
     111: ("retry", "account"),  # USA limit: must enable STOP commands
 }
+# Not One API's own: credentials of another one came to it, or the other way round.
+MIXED_UP = 108
 ONE_THROTTLED = (43,)
 ONE_TOO_LARGE = (22,)
 # Whom an ("retry", "account") is about, where it is not the account as a whole.
