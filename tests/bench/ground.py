@@ -11,11 +11,9 @@ import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import psycopg2
 import requests
-import support
 from support import CHECKOUT, KEY, SECRET, Database, OdooServer
 
 from odoo import SUPERUSER_ID, api
@@ -94,20 +92,6 @@ TINY = Sizes(
     callbacks=4,
     waiting=200,
 )
-
-
-class BenchServer(OdooServer):
-    """A real Odoo, started as an installed one is."""
-
-    def start(self):
-        original = support.odoo_command
-
-        def by_path(database):
-            command = original(database)
-            return [command[0], str(HERE / "odoo_bin.py"), "server", *command[3:]]
-
-        with patch.object(support, "odoo_command", by_path):
-            return super().start()
 
 
 class Worker:
@@ -290,7 +274,7 @@ class Bench:
     @contextmanager
     def server(self, site, name, **values):
         """Give a real Odoo for a database, for a while."""
-        server = BenchServer(site.database, self.logs / f"{name}.log", **values)
+        server = OdooServer(site.database, self.logs / f"{name}.log", **values)
         try:
             yield server.start()
         finally:
