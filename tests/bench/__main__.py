@@ -60,9 +60,7 @@ def main():
     logs = os.environ.get("SGH_LOG_DIR") or Path(".")
     rows, failed = [], []
     with ground.Bench(options.database, sizes, logs) as bench:
-        run = report.describe_run(
-            bench.main, mode, round(options.load_average, 2)
-        )
+        run = report.describe_run(bench.main, mode, round(options.load_average, 2))
         functions = []
         for key in metrics.ORDER:
             function = metrics.METRICS[key]

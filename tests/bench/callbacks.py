@@ -244,7 +244,8 @@ def _applied(bench, gateway_id, core_rates):
         site.rows(
             """
             INSERT INTO sms_gateway_event (gateway_id, event_key, kind, state,
-                   received_at, next_try_at, tries, external_ref, report_state, readable)
+                   received_at, next_try_at, tries, external_ref, report_state,
+                   readable)
             SELECT gateway_id, 'bench-' || id, 'report', 'pending',
                    now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', 0, external_ref,
                    'delivered', TRUE

@@ -27,7 +27,7 @@ _CORE_ROWS = 1_000
 
 
 def make_values(gateway_id, start, count):
-    """Return what a broadcast hands to the outbox: texts of a few words, all distinct."""
+    """Return what a broadcast hands to the outbox: short texts, all distinct."""
     return [
         {
             "gateway_id": gateway_id,

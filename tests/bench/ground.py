@@ -293,9 +293,7 @@ class Bench:
             connection = copy._connect("postgres")
             try:
                 with connection.cursor() as cr:
-                    cr.execute(
-                        f'CREATE DATABASE "{name}" TEMPLATE "{self.main.name}"'
-                    )
+                    cr.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.main.name}"')
             finally:
                 connection.close()
             self.main.connection = psycopg2.connect(dbname=self.main.name)

@@ -2,8 +2,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """A load generator in a process of its own: plain sockets, requests made beforehand.
 
-Each line of the input is a JSON document that says what to send; each line of the output
-the seconds that it took as a whole, the latency of each request and the statuses.
+Each line of the input is a JSON document that says what to send; each line of the
+output the seconds that it took as a whole, the latency of each request and the statuses.
 Odoo closes the connection after each answer, so each request opens one.
 """
 

@@ -45,8 +45,10 @@ class Peer:
         if route.endswith("/Messages.json"):
             self.arrivals.append((now, "", 1))
             sid = f"SM{next(_COUNTER):032x}"
-            return 201, "application/json", b'{"sid": "%s", "status": "queued"}' % (
-                sid.encode()
+            return (
+                201,
+                "application/json",
+                b'{"sid": "%s", "status": "queued"}' % (sid.encode()),
             )
         if route.endswith("/v1/message"):
             return self._one_api(now, json.loads(body))

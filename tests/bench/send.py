@@ -173,9 +173,9 @@ def _clickatell(bench, core_rates):
         )
         gateway.cron_id.active = False
         gateway_id = gateway.id
-        apis = [api for api, _label in gateway._fields["clickatell_api"].selection]
-    for api in apis:
-        site.set(gateway_id, clickatell_api=api)
+        apis = [name for name, _label in gateway._fields["clickatell_api"].selection]
+    for interface in apis:
+        site.set(gateway_id, clickatell_api=interface)
         with site.env() as env:
             gateway = env["sms.gateway"].browse(gateway_id)
             per_request = gateway._get_adapter()._get_max_messages_per_request(gateway)
@@ -188,7 +188,7 @@ def _clickatell(bench, core_rates):
             for _n in range(sizes.pairs)
         ]
         name = (
-            f"Clickatell, interface “{api}”, at 100 ms: {parallel} requests of up to "
+            f"Clickatell, interface “{interface}”, at 100 ms: {parallel} requests of up to "
             f"{per_request}"
         )
         yield Row(
@@ -278,7 +278,9 @@ def _claim(run, env, gate):
     gateway = env["sms.gateway"].browse(run.gateway_id)
     rows = env["sms.gateway.message"]._claim(gateway, _BATCH)
     if gate:
-        refused = [row for row, decision in run._ask_gate(env, gateway, rows) if decision]
+        refused = [
+            row for row, decision in run._ask_gate(env, gateway, rows) if decision
+        ]
         if refused:
             raise RuntimeError("The gate refused texts of the benchmark")
     return rows
@@ -382,9 +384,7 @@ def measure_claims(bench):
         against,
         (">=", 0.5),
     )
-    yield Row(
-        "P5", "The same with gate and stamp", "texts/s", gated, bare, against
-    )
+    yield Row("P5", "The same with gate and stamp", "texts/s", gated, bare, against)
     site.empty()
 
 
@@ -500,9 +500,7 @@ def measure_replies(bench):
     site, sizes = bench.main, bench.sizes
     site.empty()
     bulk = {
-        cap: site.make_gateway(
-            bench.gateway.url, name=f"Bench P7 {cap}", max_rate=cap
-        )
+        cap: site.make_gateway(bench.gateway.url, name=f"Bench P7 {cap}", max_rate=cap)
         for cap in (1, 10)
     }
     other = site.make_gateway(bench.gateway.url, name="Bench P7 B")
@@ -545,7 +543,8 @@ def measure_replies(bench):
         _wake(site, list(bulk.values()))
         time.sleep(3)
         samples = take_turns(
-            sizes.pairs, *[lambda g=gateway_id: reply(g) for gateway_id in bulk.values()]
+            sizes.pairs,
+            *[lambda g=gateway_id: reply(g) for gateway_id in bulk.values()],
         )
         beside = [reply(other) for _n in range(sizes.pairs)]
         for gateway_id in (*bulk.values(), other):
@@ -607,26 +606,18 @@ def measure_history(bench):
         return sender_rate(site, gateway_ids[site.name], possible, sizes.run_s)
 
     rates = take_turns(sizes.pairs, lambda: send(many), lambda: send(few))
-    yield Row(
-        "P12", f"P3 {label}", "texts/s", *rates, against("P3"), (">=", 0.9)
-    )
+    yield Row("P12", f"P3 {label}", "texts/s", *rates, against("P3"), (">=", 0.9))
 
     def claim(site):
         gateway_id = gateway_ids[site.name]
-        site.rows(
-            "DELETE FROM sms_gateway_message WHERE gateway_id = %s", gateway_id
-        )
+        site.rows("DELETE FROM sms_gateway_message WHERE gateway_id = %s", gateway_id)
         site.fill(gateway_id, 5 * _BATCH)
         return our_claims(site, gateway_id, 5 * _BATCH)
 
     rates = take_turns(sizes.pairs, lambda: claim(many), lambda: claim(few))
-    yield Row(
-        "P12", f"P5 {label}", "texts/s", *rates, against("P5"), (">=", 0.9)
-    )
+    yield Row("P12", f"P5 {label}", "texts/s", *rates, against("P5"), (">=", 0.9))
     rates = callback_rates(bench, many, few, gateway_ids)
-    yield Row(
-        "P12", f"P8 {label}", "callbacks/s", *rates, against("P8"), (">=", 0.9)
-    )
+    yield Row("P12", f"P8 {label}", "callbacks/s", *rates, against("P8"), (">=", 0.9))
     few.empty()
 
 
