@@ -3,7 +3,7 @@
 """A load generator in a process of its own: plain sockets, requests made beforehand.
 
 Each line of the input is a JSON document that says what to send; each line of the
-output the seconds that it took as a whole, the latency of each request and the statuses.
+output the seconds that all took, the latency of each request and the statuses.
 Odoo closes the connection after each answer, so each request opens one.
 """
 

@@ -188,7 +188,7 @@ def _clickatell(bench, core_rates):
             for _n in range(sizes.pairs)
         ]
         name = (
-            f"Clickatell, interface “{interface}”, at 100 ms: {parallel} requests of up to "
+            f"Clickatell “{interface}” at 100 ms, {parallel} requests at once of up to "
             f"{per_request}"
         )
         yield Row(
