@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg2 import DataError
 
+from odoo.exceptions import MissingError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from .. import const
@@ -121,7 +122,7 @@ class SenderRun:
     # ------------------------------------------------------------------
 
     def _open(self, env):
-        gateway = env["sms.gateway"].browse(self.gateway_id).exists()
+        gateway = self._find_gateway(env)
         messages = env["sms.gateway.message"]
         if not gateway:
             return False
@@ -134,6 +135,15 @@ class SenderRun:
         if rests and max(rests) > now:
             gateway._trigger_sender(max(rests))
         return False
+
+    def _find_gateway(self, env):
+        """Return the gateway, none where it was deleted: by one statement."""
+        gateway = env["sms.gateway"].browse(self.gateway_id)
+        try:
+            gateway.mapped("code")
+        except MissingError:
+            return gateway.browse()
+        return gateway
 
     def _may_send(self, gateway):
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -300,7 +310,7 @@ class SenderRun:
 
     def _finish(self, env):
         """Note the gateway's health and wake the next run, if there is a need."""
-        gateway = env["sms.gateway"].browse(self.gateway_id).exists()
+        gateway = self._find_gateway(env)
         if not gateway:
             return
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
