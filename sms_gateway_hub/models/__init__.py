@@ -1,6 +1,8 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+# Mixins first: models of ours inherit them.
+from . import sms_text_export  # isort: skip
 from . import ir_actions_server
 from . import ir_http
 from . import mail_activity
@@ -35,6 +37,7 @@ from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_device
 from . import sms_gateway_event
+from . import sms_gateway_event_part
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
@@ -48,4 +51,3 @@ from . import sms_reply_link
 from . import sms_sms
 from . import sms_suppression
 from . import sms_template
-from . import sms_text_export

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_datetime
 from odoo.tools.urls import urljoin
 
 from .. import const
@@ -836,8 +836,12 @@ class SmsGateway(models.Model):
     # Health. Written by the sender, in short transactions of its own.
     # ------------------------------------------------------------------
 
-    def _pause(self, reason, seconds):
-        """Rest: keep the queue, tell the responsible user once, try again later."""
+    def _pause(self, reason, seconds, *, until_named=False):
+        """Rest: keep the queue, tell the responsible user once, try again later.
+
+        :param bool until_named: the gateway said until when, e.g. that a limit is used
+            up; whoever is told learns of it
+        """
         self.ensure_one()
         now = fields.Datetime.now()
         was_paused = bool(self.paused_until)
@@ -853,7 +857,8 @@ class SmsGateway(models.Model):
         self.fallback_gateway_id._trigger_sender()
         if not was_paused:
             _logger.info("SMS gateway %s is paused: %s", self.id, reason)
-            self._alert_responsible(reason)
+        if not was_paused or until_named:
+            self._alert_responsible(reason, until_named and self.paused_until)
 
     def _throttle(self, detail, seconds):
         """The gateway said "slow down": nothing leaves for a while, nothing failed."""
@@ -868,21 +873,47 @@ class SmsGateway(models.Model):
         )
         self._trigger_sender(self.throttled_until)
 
-    def _alert_responsible(self, reason):
+    def _alert_responsible(self, reason, until=None):
+        """Tell the responsible user that the gateway is paused, or for how long now.
+
+        :param str reason: words of the gateway
+        :param datetime until: UTC, where it is no short rest
+        """
         user = self.responsible_user_id or self.env.ref("base.user_admin")
-        self.activity_schedule(
+        if until:
+            note = self.env._(
+                "%(reason)s Its messages wait until %(until)s; then it tries again by "
+                "itself. After mending the cause, press “Resume”.",
+                reason=reason,
+                until=format_datetime(
+                    self.env, until, tz=user.tz or "UTC", dt_format="short"
+                ),
+            )
+        else:
+            note = self.env._(
+                "%(reason)s Its messages wait. It tries again by itself; after "
+                "mending the cause, press “Resume”.",
+                reason=reason,
+            )
+        self._alert(
             "sms_gateway_hub.mail_activity_type_paused",
-            user_id=user.id,
-            summary=self.env._("Gateway “%s” is paused", self.name),
-            # The reason holds words of the gateway: text, not HTML.
-            note=escape(
-                self.env._(
-                    "%(reason)s Its messages wait. It tries again by itself; after "
-                    "mending the cause, press “Resume”.",
-                    reason=reason,
-                )
-            ),
+            self.env._("Gateway “%s” is paused", self.name),
+            note,
         )
+
+    def _alert(self, activity_type, summary, note):
+        """Give the responsible user one activity of a type, or renew its words.
+
+        :param str activity_type: external id
+        :param str summary: what happened
+        :param str note: what to do; text, as it may hold words of the gateway
+        """
+        user = self.responsible_user_id or self.env.ref("base.user_admin")
+        values = {"summary": summary, "note": escape(note)}
+        if open_ones := self.activity_search([activity_type]):
+            open_ones.write(values)
+        else:
+            self.activity_schedule(activity_type, user_id=user.id, **values)
 
     def _resumed(self):
         """A request went through again: clear the pause and its alarm."""

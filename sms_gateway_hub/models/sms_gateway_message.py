@@ -75,6 +75,7 @@ class SmsGatewayMessage(models.Model):
 
     _name = "sms.gateway.message"
     _description = "SMS"
+    _inherit = ["sms.text.export"]
     _order = "id desc"
     _rec_names_search = ["number", "body", "external_ref", "uuid"]
 

@@ -3,6 +3,7 @@
 
 from . import test_auto_reply
 from . import test_conversation_screens
+from . import test_inbound_parts
 from . import test_inbound_safety
 from . import test_js
 from . import test_keywords
