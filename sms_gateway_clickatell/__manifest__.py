@@ -2,7 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 {
     "name": "SMS Gateway Hub: Clickatell",
-    "summary": "Text through Clickatell: accounts of every age, delivery reports and answers",
+    "summary": "Text through Clickatell, with accounts of every age",
     "version": "19.0.1.0.0",
     "category": "Marketing/SMS",
     "author": "SMS Gateway Hub contributors",
