@@ -431,6 +431,7 @@ class FakeClickatell:
         self.max_parts = 10
         self.max_rate = None  # messages per second, above it 429 and code 43 by turns
         self.silence_s = 60.0
+        self.linger_s = 0.0  # between taking messages and saying so
         self.reverse_results = True  # the order of results is not documented
         self.rejected_status = None  # of a request that is refused whole, instead
         self.plain_errors = False  # platform: errors are strings, as they once were
@@ -782,6 +783,8 @@ class FakeClickatell:
         """Judge the messages of a request and word the answer."""
         for text in texts:
             self._judge(text)
+        if self.linger_s:
+            self._ended.wait(self.linger_s)
         order = list(reversed(texts)) if self.reverse_results else texts
         return getattr(self, f"_word_{texts[0].api}")(order)
 
