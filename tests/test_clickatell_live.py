@@ -243,14 +243,17 @@ def test_ten_thousand(odoo, database, fake, record_property, api, group):
 
 
 @pytest.mark.parametrize(
-    "api,group",
-    [("one", False), ("platform", True), ("http", True), ("http", False)],
+    "api,group,with_to",
+    [
+        ("one", False, True),
+        ("platform", True, True),
+        ("http", False, True),
+        ("http", True, True),
+        ("http", True, False),
+    ],
 )
-@pytest.mark.parametrize("with_to", [True, False])
 def test_partial_failures(odoo, database, fake, api, group, with_to):
     """What is wrong with one recipient hits its own message alone."""
-    if not with_to and not (api == "http" and group):
-        pytest.skip("only lines of many recipients differ")
     fake.to_in_error_lines = with_to
     gateway_id = make(odoo, fake, api, clickatell_group=group)
     expected = {
@@ -499,8 +502,10 @@ def test_f12_no_connection_is_tried_again(odoo, database, fake, api):
     like = send(odoo, database, gateway_id, 3)
     wait_for(
         lambda: database.rows(
-            "SELECT 1 FROM sms_gateway_message WHERE body LIKE %s AND attempts = 1 "
-            "AND state = 'queued' AND failure_type = 'not_reached'",
+            "SELECT 1 FROM sms_gateway_message AS message "
+            "JOIN sms_gateway AS gateway ON gateway.id = gateway_id "
+            "WHERE body LIKE %s AND attempts = 1 AND message.state = 'queued' "
+            "AND failure_type = 'not_reached' AND failures_in_a_row > 0",
             like,
         ),
         what="the first try",
@@ -531,21 +536,20 @@ def test_f12_dns_and_tls_are_tried_again(odoo, database, fake, url):
 
 def test_f12_f13_silence_and_drips(odoo, database, fake, gateway):
     """F12, F13: no answer, or one in drips, ends in time; others go on meanwhile."""
-    fake.rules += [Rule("silence", api="platform"), Rule("drip", api="http")]
-    gateways = {api: make(odoo, fake, api) for api in ("platform", "http")}
+    fake.rules += [Rule("silence", number="1"), Rule("drip", number="2")]
+    gateway_id = make(odoo, fake, "http", parallel_requests=2)
     other = odoo.make_gateway(gateway)
-    odoo.call("sms.gateway", "write", list(gateways.values()), {"state": "enabled"})
-    likes = [send(odoo, database, gateways[api], 1) for api in gateways]
+    odoo.call("sms.gateway", "write", [gateway_id], {"state": "enabled"})
+    like = send(odoo, database, gateway_id, 2)
     wait_for(lambda: len(fake.taken) == 2, what="both requests")
     start = time.monotonic()
-    like = enqueue(database, other, 20)
+    others = enqueue(database, other, 20)
     odoo.wake(other)
-    wait_for(settled(database, like, 20), what="the texts of the other gateway")
-    assert database.states(like) == {"sent": 20}
+    wait_for(settled(database, others, 20), what="the texts of the other gateway")
+    assert database.states(others) == {"sent": 20}
     assert time.monotonic() - start < 10, "the other gateway had to wait"
-    for like in likes:
-        wait_for(settled(database, like, 1), what="the end of the request")
-        assert database.states(like) == {"unconfirmed": 1}
+    wait_for(settled(database, like, 2), what="the end of the requests")
+    assert database.states(like) == {"unconfirmed": 2}
     assert time.monotonic() - start < 40
     each_once(fake, 2)
 
@@ -582,11 +586,10 @@ def test_lost_answers_are_settled(odoo, database, fake, api):
 # ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_f2_killed_before_the_answer_is_read(odoo, database, fake, api):
+def test_f2_killed_before_the_answer_is_read(odoo, database, fake):
     """F2: what Clickatell took before a kill is unconfirmed and never sent again."""
     fake.linger_s = 30
-    gateway_id = make(odoo, fake, api)
+    gateway_id = make(odoo, fake, "one")
     like = send(odoo, database, gateway_id, 1)
     wait_for(lambda: fake.taken, what="the request")
     odoo.kill()
@@ -602,10 +605,22 @@ def test_f2_killed_before_the_answer_is_read(odoo, database, fake, api):
     assert len(fake.texts) == 1
 
 
-def test_f4_the_database_goes_away(odoo, database, fake):
+@pytest.fixture
+def own_log(odoo, tmp_path):
+    """Let Odoo write where no error fails the test; give the path."""
+    kept, odoo.log = odoo.log, tmp_path / "odoo.log"
+    odoo.stop()
+    odoo.start()
+    yield odoo.log
+    odoo.stop()
+    odoo.log = kept
+    odoo.start()
+
+
+def test_f4_the_database_goes_away(odoo, database, fake, own_log):
     """F4: all connections die in mid-batch, none opens for a while; it goes on.
 
-    A restart of PostgreSQL as Odoo sees it, of this database alone.
+    A fast restart of PostgreSQL as Odoo sees it, of this database alone.
     """
     fake.latency_s = 0.05
     gateway_id = make(odoo, fake, "one", parallel_requests=2, max_rate=400)
@@ -628,38 +643,33 @@ def test_f4_the_database_goes_away(odoo, database, fake):
                 cr.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true')
     finally:
         postgres.close()
+    assert len(fake.taken) < 2_000, "all had left already"
     age_leases(database)
 
     def go_on():
-        with_errors = odoo.process.poll() is None
-        assert with_errors, "the server ended"
-        try:
-            odoo.wake(gateway_id)
-        except OSError:
-            return None
+        assert odoo.process.poll() is None, "the server ended"
+        odoo.wake(gateway_id)
         return settled(database, like, 2_000)()
 
     states = wait_for(go_on, what="all outcomes", step_s=1)
+    rows = database.rows(
+        "SELECT uuid, state FROM sms_gateway_message WHERE body LIKE %s", like
+    )
+    taken = fake.count_taken("client_id")
+    assert set(taken.values()) == {1}, "a text was sent twice"
+    # What was under way when the database went is unknown; all else was sent.
     assert set(states) <= {"sent", "unconfirmed"}
-    # What was under way when the database went is unknown, and nothing else.
+    assert {state for message_uuid, state in rows if message_uuid not in taken} <= {
+        "unconfirmed"
+    }
     assert states.get("unconfirmed", 0) <= 900
-    each_once(fake, 2_000 - _never_left(fake, database, like))
     assert database.rows(
         "SELECT active FROM ir_cron WHERE id = (SELECT cron_id FROM sms_gateway "
         "WHERE id = %s)",
         gateway_id,
     ) == [(True,)]
-
-
-def _never_left(fake, database, like):
-    """How many messages Clickatell never saw: they must be unconfirmed."""
-    taken = fake.count_taken("client_id")
-    rows = database.rows(
-        "SELECT uuid, state FROM sms_gateway_message WHERE body LIKE %s", like
-    )
-    lost = [state for message_uuid, state in rows if message_uuid not in taken]
-    assert set(lost) <= {"unconfirmed"}
-    return len(lost)
+    log = own_log.read_text(errors="replace")
+    assert not [secret for secret in SECRETS if secret in log]
 
 
 # ----------------------------------------------------------------------------
@@ -705,7 +715,8 @@ def applied(database, gateway_id):
     """Say whether no callback of a gateway waits."""
     return lambda: (
         not database.rows(
-            "SELECT 1 FROM sms_gateway_event WHERE gateway_id = %s AND state = 'pending'",
+            "SELECT 1 FROM sms_gateway_event "
+            "WHERE gateway_id = %s AND state = 'pending'",
             gateway_id,
         )
     )
@@ -1106,10 +1117,11 @@ def test_reply_samples(odoo, database, fake, api, query, body, words, at):
 )
 def test_hostile_bodies(odoo, database, fake, api, body):
     """Whatever comes in is answered without a traceback, and never by 500."""
-    fake.retry_s = ()
     make(odoo, fake, api)
+    start = odoo.log.stat().st_size
     status = call_raw(fake, api, "reply", "POST", "", body)
     assert status == 200 or 400 <= status < 500, status
+    assert b"Traceback" not in odoo.log.read_bytes()[start:]
 
 
 # ----------------------------------------------------------------------------
@@ -1173,7 +1185,6 @@ def test_no_secret_anywhere(odoo, workers, database):
         log = server.log.read_text(errors="replace")
         for secret in SECRETS:
             assert secret not in log, f"{secret!r} is in {server.log}"
-        assert "Traceback" not in log or server is odoo
     columns = database.rows(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
         "WHERE table_schema = 'public' AND data_type IN "

@@ -720,7 +720,8 @@ class FakeClickatell:
         """
         answer = self._finish(texts)
         if word == "half":
-            answer.body = answer.body[: len(answer.body) // 3]
+            cut = 2 if texts[0].api == "http" else len(answer.body) // 3
+            answer.body = answer.body[:cut]
         elif word == "drip":
             answer.drip_s = 1.0
         else:
