@@ -104,3 +104,33 @@ class SmsGateway(models.Model):
                         "hold neither blanks nor questions."
                     )
                 )
+
+    @api.constrains("state")
+    def _check_clickatell_credentials(self):
+        """What is put in service has credentials; they may be taken out again."""
+        for gateway in self.filtered(
+            lambda gateway: gateway.code == "clickatell" and gateway.state != "disabled"
+        ):
+            if name := gateway._clickatell_missing():
+                raise ValidationError(
+                    self.env._(
+                        "“%(gateway)s” needs its “%(field)s” before it can be put in "
+                        "service: enter the one that Clickatell gave you.",
+                        gateway=gateway.name,
+                        field=gateway._fields[name].get_description(self.env)["string"],
+                    )
+                )
+
+    def _clickatell_missing(self):
+        """Return the name of the first credential that is missing, or None."""
+        self.ensure_one()
+        gateway = self.sudo()
+        needed = (
+            ("clickatell_user", "clickatell_password", "clickatell_api_id")
+            if gateway.clickatell_api == "http"
+            else ("clickatell_api_key",)
+        )
+        for name in needed:
+            if not (gateway[name] or "").strip():
+                return name
+        return None

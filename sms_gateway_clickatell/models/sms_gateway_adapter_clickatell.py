@@ -293,7 +293,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         """Raise when an answer to a question is about the account."""
         item = clickatell.read_refusal(settings.api, response)
         verdict = clickatell.classify(settings.api, item, response.status)
-        if (verdict.state, verdict.failure_type) == ("retry", "account"):
+        # What is asked for may be unknown there: that is no wrong address.
+        refused = (verdict.state, verdict.failure_type) == ("retry", "account")
+        if refused and verdict.hint != "address":
             raise GatewayAccountError(
                 clickatell.describe(item, verdict.hint, self._say),
                 provider_code=str(item.code or response.status),
@@ -303,13 +305,14 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         """Return words for an answer that is not what was asked for."""
         item = clickatell.read_refusal(settings.api, response)
         if not item.text and item.code is None:
-            if response.status in (401, 402, 403):
-                hint = clickatell.classify("one", item, response.status).hint
-                return self._say(hint or "key")
+            verdict = clickatell.classify_status(None, response.status)
+            if verdict and verdict.hint:
+                return self._say(verdict.hint)
             if response.status in (404, 405, 410):
                 return self._say("address")
             return self.env._(
-                "Clickatell gave no answer that can be read (HTTP %s). Try again later.",
+                "Clickatell gave no answer that can be read (HTTP %s). Try again "
+                "later.",
                 response.status,
             )
         verdict = clickatell.classify(settings.api, item, response.status)
@@ -333,22 +336,14 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         """
         gateway = gateway.sudo()
         api = gateway.clickatell_api or "one"
-        needed = (
-            ("clickatell_user", "clickatell_password", "clickatell_api_id")
-            if api == "http"
-            else ("clickatell_api_key",)
-        )
-        for name in needed:
-            if not (gateway[name] or "").strip():
-                label = gateway._fields[name].get_description(self.env)["string"]
-                raise GatewayConfigError(
-                    self.env._(
-                        "The gateway has no “%s”: enter the one that Clickatell gave "
-                        "you.",
-                        label,
-                    ),
-                    field_name=name,
-                )
+        if name := gateway._clickatell_missing():
+            raise GatewayConfigError(
+                self.env._(
+                    "The gateway has no “%s”: enter the one that Clickatell gave you.",
+                    gateway._fields[name].get_description(self.env)["string"],
+                ),
+                field_name=name,
+            )
         base = (gateway.clickatell_url or const.BASE_URLS[api]).strip().rstrip("/")
         return clickatell.Settings(
             api=api,

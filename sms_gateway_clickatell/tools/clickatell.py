@@ -621,9 +621,8 @@ def _has_error(item):
 def _classify_one(item, status):
     code = item.code
     if code not in const.ONE_ERRORS:
-        by_status = _by_status(code, status)
-        if by_status:
-            return by_status
+        if verdict := classify_status(code, status):
+            return verdict
     state, failure_type = const.ONE_ERRORS.get(code, const.UNKNOWN_ERROR)
     # "Invalid or missing parameter: to" is how a malformed number was seen.
     if code == 23 and re.search(r"parameter:\s*to\s*\.?\s*(?:\Z|\s)", item.text, re.I):
@@ -638,7 +637,7 @@ def _classify_one(item, status):
     )
 
 
-def _by_status(code, status):
+def classify_status(code, status):
     """Say what an error of no known code means by its HTTP status, or None."""
     if status in (401, 403):
         return Verdict("retry", "account", code, hint="key")
@@ -652,7 +651,7 @@ def _by_status(code, status):
 
 
 def _classify_platform(item, status):
-    if verdict := _by_status(item.code, status):
+    if verdict := classify_status(item.code, status):
         if verdict.hint == "key":
             text = item.text.lower()
             mixed_up = item.code == 108 or "api key" in text
