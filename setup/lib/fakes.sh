@@ -58,7 +58,6 @@ fakes_tell() {
     say "    $CLICKATELL_URL     Clickatell (fake): what it got; answer there"
     [ -z "${PHONE_URL:-}" ] || say "    $PHONE_URL     Phone with SMSsync (fake): the same"
     say
-    say "Try it: Contacts, a contact with a mobile number, Text, under Options the gateway"
-    say "“Clickatell (fake)”, Send. It is delivered in two seconds; open the address of the fake"
-    say "and answer as that person: the answer appears at the contact."
+    say "Try it: Contacts, a contact, Text, Gateway “Clickatell (fake)”, Send. It is delivered in two"
+    say "seconds. Then open the fake's address and answer as that person: it appears at the contact."
 }
