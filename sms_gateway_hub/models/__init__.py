@@ -35,6 +35,7 @@ from . import sms_gateway_adapter_pull
 from . import sms_gateway_adapter_sandbox
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
+from . import sms_gateway_balance
 from . import sms_gateway_device
 from . import sms_gateway_event
 from . import sms_gateway_event_part
@@ -43,8 +44,11 @@ from . import sms_gateway_holiday
 from . import sms_gateway_message
 from . import sms_gateway_message_auto
 from . import sms_gateway_message_contact
+from . import sms_gateway_message_lookup
+from . import sms_gateway_message_schedule
 from . import sms_gateway_message_thread
 from . import sms_gateway_sandbox_rule
+from . import sms_gateway_schedule
 from . import sms_gateway_sender
 from . import sms_keyword
 from . import sms_reply_link

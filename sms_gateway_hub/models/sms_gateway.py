@@ -10,6 +10,7 @@ from markupsafe import escape
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL, format_datetime
 from odoo.tools.urls import urljoin
 
@@ -17,6 +18,7 @@ from .. import const
 from ..exceptions import GatewayError
 from ..tools import keywords, quiet_hours, webhook
 from ..tools.transaction import in_new_transaction
+from ..tools.transport import redact
 
 _logger = logging.getLogger(__name__)
 
@@ -249,6 +251,9 @@ class SmsGateway(models.Model):
     feature_inbound = fields.Boolean(compute="_compute_features")
     feature_balance = fields.Boolean(compute="_compute_features")
     feature_sender = fields.Boolean(compute="_compute_features")
+    feature_lookup = fields.Boolean(compute="_compute_features")
+    feature_coverage = fields.Boolean(compute="_compute_features")
+    feature_schedule = fields.Boolean(compute="_compute_features")
 
     # Health
     paused_until = fields.Datetime(
@@ -277,9 +282,6 @@ class SmsGateway(models.Model):
         ],
         compute="_compute_health",
     )
-    balance = fields.Float(readonly=True, copy=False)
-    balance_unit = fields.Char(readonly=True, copy=False)
-    balance_at = fields.Datetime("Balance as of", readonly=True, copy=False)
     queued_count = fields.Integer("Queued", compute="_compute_counts")
     unconfirmed_count = fields.Integer("Unconfirmed", compute="_compute_counts")
     sent_today_count = fields.Integer("Sent today", compute="_compute_counts")
@@ -337,7 +339,15 @@ class SmsGateway(models.Model):
             adapter = gateway._get_adapter()
             gateway.reaches_people = adapter._reaches_people(gateway)
             features = adapter._get_features(gateway)
-            for feature in ("delivery_report", "inbound", "balance", "sender"):
+            for feature in (
+                "delivery_report",
+                "inbound",
+                "balance",
+                "sender",
+                "lookup",
+                "coverage",
+                "schedule",
+            ):
                 gateway[f"feature_{feature}"] = feature in features
 
     @api.depends("state", "paused_until", "throttled_until")
@@ -1012,26 +1022,67 @@ class SmsGateway(models.Model):
         """Ask the gateway whether it would take messages, and say so."""
         self.ensure_one()
         self.check_access("write")
-        sentence = self._get_adapter()._test_connection(self.sudo())
+        gateway = self.sudo()
+        sentence = gateway._ask(
+            lambda: gateway._get_adapter()._test_connection(gateway)
+        )
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {"message": sentence, "type": "success", "sticky": False},
         }
 
-    def action_update_balance(self):
-        """Ask the gateway what is left on the account."""
-        self.check_access("write")
-        for gateway in self.sudo():
-            amount, unit = gateway._get_adapter()._fetch_balance(gateway)
-            gateway.write(
-                {
-                    "balance": amount,
-                    "balance_unit": unit,
-                    "balance_at": fields.Datetime.now(),
-                }
+    def _ask(self, question):
+        """Ask the gateway something for a person who waits for the answer.
+
+        Call it before anything is written: an answer may take its time.
+
+        :param question: function that asks
+        :return: what it returns
+        :raise UserError: there is no answer, in words without secrets
+        """
+        self.ensure_one()
+        if self.reaches_people and self._is_neutralized():
+            raise UserError(
+                self.env._("This is a copy of the database: it asks no gateway.")
             )
-        return True
+        try:
+            return question()
+        except (UserError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            raise
+        except GatewayError as error:
+            detail = self._redact(error.detail) or type(error).__name__
+            raise UserError(
+                self.env._(
+                    "The gateway “%(name)s” does not answer this: %(detail)s",
+                    name=self.name,
+                    detail=detail,
+                )
+            ) from None
+        except Exception as error:
+            _logger.exception("SMS gateway %s: an answer could not be read", self.id)
+            raise UserError(
+                self.env._(
+                    "What the gateway “%s” answered could not be read. Is its address "
+                    "the right one?",
+                    self.name,
+                )
+            ) from error
+
+    def _redact(self, text):
+        """Return words of the gateway without its secrets, for a screen."""
+        return redact(str(text or ""), self._get_adapter()._get_redacted_values(self))
+
+    def _notify_user(self, message, kind):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "message": message,
+                "type": kind,
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
 
     def action_renew_webhook_token(self):
         """Give the gateway a new callback address; the old one stops at once."""

@@ -525,6 +525,8 @@ class SmsGatewayEvent(models.Model):
             lambda event: event.state in ("pending", "orphan")
         )
         events |= events._get_orphaned_parts()
+        # What the job is at needs no second one.
+        events = events.try_lock_for_update()
         events.write({"state": "pending", "next_try_at": fields.Datetime.now()})
         events.flush_recordset()
         self._apply_due(events.ids)

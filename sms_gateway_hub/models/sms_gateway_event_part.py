@@ -16,7 +16,7 @@ class SmsGatewayEvent(models.Model):
     of its events locked, so two workers cannot make two texts of it.
     """
 
-    _inherit = "sms.gateway.event"
+    _inherit = "sms.gateway.event"  # pylint: disable=consider-merging-classes-inherited
 
     _parts_index = models.Index(
         "(gateway_id, number, part_ref) WHERE part_total > 1 "

@@ -16,6 +16,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from .. import const
 from ..exceptions import (
     GatewayAccountError,
+    GatewayConfigError,
     GatewayError,
     GatewayNotReached,
     GatewayOutcomeUnknown,
@@ -86,6 +87,7 @@ class SenderRun:
         self.counter = 0
         self.latency_s = None  # of requests lately, in seconds
         self.refusals = None
+        self.no_credit = False  # a message failed for the account
         self.totals = {}
 
     def run(self):
@@ -191,6 +193,7 @@ class SenderRun:
 
         :return: list of (row, None or Decision)
         """
+        # What the gateway keeps until its time is judged as of that time.
         items = [{**row, "due_at": None} for row in rows]
         return list(
             zip(rows, env["sms.gateway.gate"]._check(gateway, items), strict=True)
@@ -311,10 +314,14 @@ class SenderRun:
             gateway._throttle(detail, error.retry_after_s)
         elif isinstance(error, GatewayAccountError):
             gateway._pause(detail, error.pause_s, until_named=error.until_named)
+            if not isinstance(error, GatewayConfigError):
+                gateway._ask_balance_soon()
         elif self.troubles:
             gateway.failures_in_a_row += self.troubles
             if self.probing or gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:
                 gateway._pause(self.trouble, const.PAUSE_CIRCUIT_S)
+        if self.no_credit:
+            gateway._ask_balance_soon()
         if not self._may_send(gateway):
             # Pausing and throttling have planned the next run.
             return
@@ -767,6 +774,8 @@ class SenderRun:
     def _keep(self, row, state, *, counts=True, **values):
         now = datetime.now(UTC).replace(tzinfo=None)
         self.totals[state] = self.totals.get(state, 0) + 1
+        if values.get("failure_type") == "account":
+            self.no_credit = True
         self.outcomes.append(
             {
                 "started_at": now,

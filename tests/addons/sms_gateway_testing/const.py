@@ -12,6 +12,7 @@ SEND_STATES = {
     "slow": ("retry", None),
     "account": ("retry", None),
     "refused": ("failed", "opted_out"),
+    "no credit": ("failed", "account"),
 }
 # Word in a delivery report -> (state, failure type).
 REPORT_STATES = {
