@@ -20,9 +20,11 @@ APIS = [
 # Addresses and limits
 # --------------------------------------------------------------------------
 
-PLATFORM_URL = "https://platform.clickatell.com"
-HTTP_URL = "https://api.clickatell.com"
-BASE_URLS = {"one": PLATFORM_URL, "platform": PLATFORM_URL, "http": HTTP_URL}
+BASE_URLS = {
+    "one": "https://platform.clickatell.com",
+    "platform": "https://platform.clickatell.com",
+    "http": "https://api.clickatell.com",
+}
 SEND_PATHS = {"one": "/v1/message", "platform": "/messages", "http": "/http/sendmsg"}
 # The second is asked where the first one is not there.
 BALANCE_PATHS = {

@@ -44,13 +44,15 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         if settings.two_way and settings.api == "http":
             if any(not (m.sender or settings.sender) for m in messages):
                 raise GatewayConfigError(
-                    self._say("two_way_sender"), field_name="sender"
+                    self._get_say()("two_way_sender"), field_name="sender"
                 )
         return clickatell.build_requests(settings, messages)
 
     def _parse_send_response(self, gateway, request, response):
         settings = self._get_settings(gateway)
-        return clickatell.parse_answer(settings, request.messages, response, self._say)
+        return clickatell.parse_answer(
+            settings, request.messages, response, self._get_say()
+        )
 
     # -- Callbacks -----------------------------------------------------------
 
@@ -75,7 +77,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
     def _parse_webhook(self, gateway, action, data):
         api_id = gateway.clickatell_api == "http" and gateway.clickatell_api_id
         return clickatell_callback.parse_callback(
-            data, self._say, (api_id or "").strip() or None
+            data, self._get_say(), (api_id or "").strip() or None
         )
 
     def _make_webhook_response(self, gateway, outcome):
@@ -232,7 +234,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
                 ref,
                 uuid,
                 status,
-                self._say,
+                self._get_say(),
                 cost=charges.get(uuid),
                 cost_unit=None if charges.get(uuid) is None else "credits",
                 event=("lookup", charges.get(uuid)),
@@ -297,7 +299,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         refused = (verdict.state, verdict.failure_type) == ("retry", "account")
         if refused and verdict.hint != "address":
             raise GatewayAccountError(
-                clickatell.describe(item, verdict.hint, self._say),
+                clickatell.describe(item, verdict.hint, self._get_say()),
                 provider_code=str(item.code or response.status),
             )
 
@@ -307,16 +309,16 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         if not item.text and item.code is None:
             verdict = clickatell.classify_status(None, response.status)
             if verdict and verdict.hint:
-                return self._say(verdict.hint)
+                return self._get_say()(verdict.hint)
             if response.status in (404, 405, 410):
-                return self._say("address")
+                return self._get_say()("address")
             return self.env._(
                 "Clickatell gave no answer that can be read (HTTP %s). Try again "
                 "later.",
                 response.status,
             )
         verdict = clickatell.classify(settings.api, item, response.status)
-        return clickatell.describe(item, verdict.hint, self._say)
+        return clickatell.describe(item, verdict.hint, self._get_say())
 
     def _get_settings_for_user(self, gateway):
         """Return the settings, or tell the person which one is missing.
@@ -362,11 +364,19 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
 
     # -- Words ----------------------------------------------------------------
 
-    def _say(self, hint):
-        """Return what to tell people about a hint of ``const.py``."""
-        if hint == "theirs":
-            return self._quote
-        return self._get_words()[hint]
+    def _get_say(self):
+        """Return a function that puts a hint of ``const.py`` into words for people."""
+        words = {}
+
+        def say(hint):
+            if hint == "theirs":
+                return self._quote
+            # A good answer needs none of them.
+            if not words:
+                words.update(self._get_words())
+            return words[hint]
+
+        return say
 
     def _quote(self, text, code):
         """Return Clickatell's own words, marked as such."""
@@ -379,91 +389,98 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         return self.env._("Clickatell's code is %s.", code)
 
     def _get_words(self):
-        _ = self.env._
         return {
-            "key": _(
+            "key": self.env._(
                 "Clickatell does not accept the API key. Copy it again from the page "
                 "of the integration in Clickatell's portal, every character of it."
             ),
-            "mixed_up": _(
+            "mixed_up": self.env._(
                 "The credentials and the choice of “API” probably do not belong "
                 "together: an API key of Clickatell's portal works with One API or "
                 "Platform SMS, a user name with an API ID with Central API only. "
                 "Choose the other API, or enter the credentials that belong to it."
             ),
-            "login": _(
+            "login": self.env._(
                 "Clickatell does not accept user name, password and API ID. Enter "
                 "those of Developers' Central again."
             ),
-            "inactive": _(
+            "inactive": self.env._(
                 "The account at Clickatell is not active. Log in there to see why, or "
                 "ask Clickatell."
             ),
-            "integration": _(
+            "integration": self.env._(
                 "The integration is not active, or does not allow this. Look at it in "
                 "Clickatell's portal."
             ),
-            "channel": _(
+            "channel": self.env._(
                 "The integration at Clickatell does not send SMS. Switch the SMS "
                 "channel on in Clickatell's portal, or use the key of another "
                 "integration."
             ),
-            "address_of_ours": _(
+            "address_of_ours": self.env._(
                 "Clickatell takes requests from listed addresses only, and that of "
                 "this server is not among them. Add it in Clickatell's settings, or "
                 "switch the list off."
             ),
-            "address": _(
+            "address": self.env._(
                 "There is no such service at Clickatell's address: the choice of “API” "
                 "does not fit, or “Another address” is wrong."
             ),
-            "credit": _("The account at Clickatell has no credit left: top it up."),
-            "limit": _(
+            "credit": self.env._(
+                "The account at Clickatell has no credit left: top it up."
+            ),
+            "limit": self.env._(
                 "The account at Clickatell has used up its limit of texts for now."
             ),
-            "sandbox": _(
+            "sandbox": self.env._(
                 "The integration is a sandbox: it texts only the numbers that are "
                 "listed there. Add the number in Clickatell's portal, or go live."
             ),
-            "demo": _("The trial at Clickatell has ended: buy credit there."),
-            "sender": _(
+            "demo": self.env._("The trial at Clickatell has ended: buy credit there."),
+            "sender": self.env._(
                 "Clickatell does not accept the sender: it must be the two-way number "
                 "that belongs to this integration. Enter that as “Sender”, or switch "
                 "“Two-way” off."
             ),
-            "sender_http": _(
+            "sender_http": self.env._(
                 "Clickatell does not accept the sender: it must be registered and "
                 "approved there first. Enter such a one as “Sender”, or leave it empty."
             ),
-            "two_way_sender": _(
+            "two_way_sender": self.env._(
                 "With “Two-way”, answers come to the number that Clickatell rents you: "
                 "enter it as “Sender”, or switch “Two-way” off."
             ),
-            "no_two_way": _(
+            "no_two_way": self.env._(
                 "The recipient's network takes no two-way texts. Use a gateway without "
                 "“Two-way” for such numbers."
             ),
-            "usa": _(
+            "usa": self.env._(
                 "Clickatell texts numbers in the USA through two-way integrations "
                 "only. Use one, and switch “Two-way” on."
             ),
-            "usa_stop": _(
+            "usa_stop": self.env._(
                 "Clickatell texts numbers in the USA only if the STOP and SUBSCRIBE "
                 "commands of the integration are on. Switch them on in its portal."
             ),
-            "country": _("Clickatell has no route to this number."),
-            "blocked": _("Clickatell has blocked this number, as after a STOP."),
-            "delisted": _("Clickatell has taken this number off its list."),
-            "throttled": _("Clickatell asks to slow down."),
-            "unreadable": _(
+            "country": self.env._("Clickatell has no route to this number."),
+            "blocked": self.env._(
+                "Clickatell has blocked this number, as after a STOP."
+            ),
+            "delisted": self.env._("Clickatell has taken this number off its list."),
+            "throttled": self.env._("Clickatell asks to slow down."),
+            "unreadable": self.env._(
                 "Clickatell's answer does not say what became of the text."
             ),
-            "no_reason": _("Clickatell refused the text without saying why."),
-            "status_content": _(
+            "no_reason": self.env._("Clickatell refused the text without saying why."),
+            "status_content": self.env._(
                 "Clickatell could not send it, probably for its words."
             ),
-            "status_canceled": _("It was cancelled at Clickatell."),
-            "status_failed": _("The network did not deliver it."),
-            "status_routing": _("Clickatell found no route, or none at that price."),
-            "status_expired": _("Its time was over before it could be delivered."),
+            "status_canceled": self.env._("It was cancelled at Clickatell."),
+            "status_failed": self.env._("The network did not deliver it."),
+            "status_routing": self.env._(
+                "Clickatell found no route, or none at that price."
+            ),
+            "status_expired": self.env._(
+                "Its time was over before it could be delivered."
+            ),
         }

@@ -13,7 +13,17 @@ from odoo.addons.sms_gateway_hub.exceptions import GatewayAccountError
 from odoo.addons.sms_gateway_hub.tests.common import UUIDS, SmsGatewayCase
 from odoo.addons.sms_gateway_hub.tests.http_common import ScriptedServer, redirected
 
-from .common import CALLBACK_LOGIN, HTTP, KEY, ONE, PASSWORD, PLATFORM, TO
+from .common import (
+    CALLBACK_LOGIN,
+    HTTP,
+    KEY,
+    ONE,
+    PASSWORD,
+    PLATFORM,
+    TO,
+    messages,
+    one_item,
+)
 
 FEATURES = {
     "one": {"delivery_report", "inbound", "balance", "lookup"},
@@ -255,6 +265,36 @@ class TestClickatellGateway(SmsGatewayCase):
         self.assertFields(
             sent, {"state": "delivered", "external_ref": "id0", "cost": 1.0}
         )
+
+    def test_refusals_reach_the_ledger(self):
+        """Who opted out at Clickatell is on record; a dead number is no refusal."""
+
+        def one(code):
+            return 400, messages(one_item(0, code))
+
+        for api, reply, acts in (
+            ("one", one(26), ["opted_out"]),
+            ("one", one(25), []),
+            ("platform", (400, {"error": "Recipient opted out"}), ["opted_out"]),
+            ("http", (200, "ERR: 121, Blocked"), ["opted_out"]),
+            ("http", (200, "ERR: 122, Opted out"), ["opted_out"]),
+            ("http", (200, "ERR: 128, Number delisted"), []),
+            ("http", (200, "ERR: 105, Invalid destination"), []),
+        ):
+            with self.row(f"{api} {reply}"):
+                self.server.reset()
+                self.server.script(reply)
+                self.gateway.clickatell_api = api
+                sent = self.enqueue(1)
+                self.run_sender()
+                self.assertEqual(sent.state, "failed")
+                consents = self.env["sms.consent"].search(
+                    [("number", "=", sent.number), ("message_id", "=", sent.id)]
+                )
+                self.assertEqual(consents.mapped("act"), acts)
+                if acts:
+                    again = self.enqueue(1, uuid="f" * 32)
+                    self.assertEqual(again.state, "canceled")
 
     def test_redacted_values(self):
         """Secrets are known in every form in which an answer could echo them."""
