@@ -48,7 +48,7 @@ from xml.sax.saxutils import escape as xml_escape
 APIS = {
     "one": "One API",
     "platform": "Platform SMS (REST/HTTP)",
-    "http": "HTTP API of Developers' Central",
+    "http": "Central API (HTTP)",
 }
 STATUS_FORMS = {
     "one": ("json",),
@@ -56,6 +56,15 @@ STATUS_FORMS = {
     "http": ("get", "post", "xml_get", "xml_post", "soap_get", "soap_post", "json"),
 }
 REPLY_FORMS = STATUS_FORMS
+FORM_NAMES = {
+    "json": "POST (JSON)",
+    "get": "GET",
+    "post": "POST",
+    "xml_get": "GET (XML)",
+    "xml_post": "POST (XML)",
+    "soap_get": "GET (SOAP)",
+    "soap_post": "POST (SOAP)",
+}
 MAX_BODY_BYTES = 1024 * 1024
 _GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -1798,14 +1807,14 @@ def make_page(fake, said=""):
     if said:
         out.append(f'<p class="said" role="status">{html.escape(said)}</p>')
     rows = {
-        "Address of Clickatell": fake.url,
+        "Another address": fake.url,
         "API key (One API, Platform SMS)": fake.key,
-        "User name (HTTP API)": fake.user,
-        "Password (HTTP API)": fake.password,
-        "API ID (HTTP API)": fake.api_id,
+        "User name (Central API)": fake.user,
+        "Password (Central API)": fake.password,
+        "API ID (Central API)": fake.api_id,
         "Two-way number": ", ".join(sorted(fake.numbers)),
         "Credit": f"{fake.credit:g} {fake.currency}",
-        "Reached it": f"{len(fake.texts)} texts, {len(fake.taken)} taken",
+        "Texts": f"{len(fake.texts)} came, {len(fake.taken)} taken",
     }
     out.append("<h2>Account</h2><dl class='card'>")
     for name, value in rows.items():
@@ -1869,7 +1878,7 @@ def _make_settings(fake, api):
         chosen = getattr(settings, name) or forms[0]
         options = "".join(
             f'<option value="{form}"{" selected" * (form == chosen)}>'
-            f"{form.replace('_', ' by ').upper()}</option>"
+            f"{FORM_NAMES[form]}</option>"
             for form in forms
         )
         return f'<select name="{name}">{options}</select>'
