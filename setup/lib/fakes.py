@@ -60,7 +60,7 @@ def set_up_clickatell(env):
             "code": "clickatell",
             "state": "enabled",
             "active": True,
-            "sequence": 90,
+            "sequence": 200,
             "sender": account["numbers"][0],
             "clickatell_url": clickatell_url,
             "clickatell_api_key": account["api_key"],
@@ -100,7 +100,7 @@ def set_up_phone(env):
             "code": "smssync",
             "state": "enabled",
             "active": True,
-            "sequence": 91,
+            "sequence": 201,
             "webhook_base_url": odoo_url,
         },
     )
