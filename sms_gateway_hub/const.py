@@ -357,6 +357,8 @@ PARTS_WAIT_S = 15 * 60
 PART_MISSING = "[…]"
 # Incoming texts of one pass: each sets off much, and a kill undoes a whole pass.
 INBOUND_BATCH = 20
+# On a busy machine even these take long: a pass ends after so many seconds.
+INBOUND_PASS_S = 0.5
 
 EVENT_STATES = [
     ("pending", "Waiting"),

@@ -13,12 +13,11 @@ import random
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
-from support import SECRET, OdooServer, RpcError, wait_for
+from support import SECRET, OdooServer, wait_for
 
 CLIENTS = 20
 
@@ -152,10 +151,12 @@ def administrator_session(server):
 @pytest.fixture(scope="module")
 def server(database, tmp_path_factory):
     """Give an Odoo of several worker processes."""
-    # E-mails are counted where they wait.
+    # E-mails are counted where they wait. The vacuum takes long, and Odoo logs that it
+    # was killed three times.
     database.rows(
         "UPDATE ir_cron SET active = FALSE WHERE id IN (SELECT res_id FROM "
-        "ir_model_data WHERE name = 'ir_cron_mail_scheduler_action')"
+        "ir_model_data WHERE name IN ('ir_cron_mail_scheduler_action', "
+        "'autovacuum_job'))"
     )
     folder = os.environ.get("SGH_LOG_DIR") or tmp_path_factory.mktemp("inbound")
     log = Path(folder) / "inbound.log"
@@ -244,27 +245,9 @@ def test_parts_at_once(server, database, door):
     ]
     todo = parts * 2
     random.Random(7).shuffle(todo)
-    stop = threading.Event()
-
-    def replay():
-        # Others take texts in beside the job.
-        while not stop.wait(0.05):
-            pending = server.call(
-                "sms.gateway.event", "search", [("state", "=", "pending")], limit=100
-            )
-            # The job may be at them again and again: then it has done it.
-            with suppress(RpcError):
-                server.call("sms.gateway.event", "action_replay", pending)
-
-    with ThreadPoolExecutor(1) as pool:
-        replaying = pool.submit(replay)
-        try:
-            statuses = door.deliver_all(todo)
-            assert set(statuses) == {200}, statuses
-            wait_for(door.settled, what="the end of the events")
-        finally:
-            stop.set()
-        replaying.result()
+    statuses = door.deliver_all(todo)
+    assert set(statuses) == {200}, statuses
+    wait_for(door.settled, what="the end of the events")
     bodies = database.rows(
         "SELECT number, body FROM sms_gateway_message WHERE number = ANY(%s)", numbers
     )
@@ -274,11 +257,9 @@ def test_parts_at_once(server, database, door):
 
 
 def test_many_answers_to_one_contact_at_once(server, database, door):
-    """Eight people text one contact 24 times at once: each text is queued, once.
+    """Eight people who text one contact 24 times at once meet no error.
 
-    All write to one conversation. What another one got in the way of is repeated by
-    Odoo, and must never become a text that failed; whoever was in the way five times
-    presses once more.
+    All write to one conversation, which knows of the last of the texts in the end.
     """
     number = new_number()
     contact = server.call("res.partner", "create", {"name": "Busy", "phone": number})
@@ -287,12 +268,7 @@ def test_many_answers_to_one_contact_at_once(server, database, door):
     def work(who):
         barrier.wait(30)
         for n in range(24):
-            while True:
-                try:
-                    server.text([contact], f"Answer {n} of {who}")
-                    break
-                except RpcError as error:
-                    assert "could not serialize" in str(error), error
+            server.text([contact], f"Answer {n} of {who}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
@@ -302,6 +278,12 @@ def test_many_answers_to_one_contact_at_once(server, database, door):
         number,
     )
     assert rows == [(192, 192)]
+    rows = database.rows(
+        "SELECT c.last_at = (SELECT max(create_date) FROM sms_gateway_message "
+        "WHERE number = c.number) FROM sms_conversation AS c WHERE c.number = %s",
+        number,
+    )
+    assert rows == [(True,)]
     rows = database.rows(
         "SELECT count(*) FROM mail_notification AS notification "
         "JOIN mail_message AS message ON message.id = notification.mail_message_id "

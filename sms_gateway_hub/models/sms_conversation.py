@@ -13,6 +13,7 @@ from odoo.tools import SQL
 
 from .. import const
 from ..tools import segments
+from ..tools.transaction import in_new_transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -928,6 +929,43 @@ class SmsConversation(models.Model):
         )
         if not personal:
             return
+        try:
+            with self.env.cr.savepoint():
+                self._note_personal(personal)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            # Somebody else writes to the same person at this moment. That is no reason
+            # to do all of the caller's work again, and again.
+            self._note_later(personal)
+
+    @api.model
+    def _note_later(self, messages):
+        """Note texts when this transaction is over, in one that sees the others'."""
+        env, message_ids = self.env, messages.ids
+
+        def note(new):
+            # None where the caller's transaction came to nothing.
+            written = new["sms.gateway.message"].sudo().browse(message_ids).exists()
+            new[self._name]._note_personal(written)
+
+        @env.cr.postcommit.add
+        def note_after_commit():
+            for _try in range(5):
+                try:
+                    in_new_transaction(env, note)
+                    return
+                except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                    _logger.debug("Many write to one person: once more")
+                except Exception:
+                    _logger.exception("Texts %s are not noted", message_ids)
+                    return
+            _logger.info("Texts %s are not noted in their conversation", message_ids)
+
+    @api.model
+    def _note_personal(self, personal):
+        """Let texts of people answer their conversations.
+
+        :param personal: sms.gateway.message in sudo
+        """
         conversations = self._get_many(
             message._get_conversation_key() for message in personal
         )

@@ -324,8 +324,9 @@ class SmsGatewayEvent(models.Model):
         events = events.try_lock_for_update().sorted("id")
         inbound = events.filtered(lambda event: event.kind == "inbound")
         if event_ids is None:
-            inbound = inbound[: const.INBOUND_BATCH]
-        self._apply_inbound(inbound)
+            self._apply_inbound(inbound[: const.INBOUND_BATCH], const.INBOUND_PASS_S)
+        else:
+            self._apply_inbound(inbound)
         reports = events.filtered(lambda event: event.kind == "report")
         try:
             with self.env.cr.savepoint():
@@ -350,11 +351,18 @@ class SmsGatewayEvent(models.Model):
                 report._park()
 
     @api.model
-    def _apply_inbound(self, events):
+    def _apply_inbound(self, events, budget_s=None):
+        """Take texts in, each apart.
+
+        :param float budget_s: after so many seconds the rest waits for the next pass
+        """
         tried = self.browse()
+        end = time.monotonic() + (budget_s or 0.0)
         for event in events:
             if event in tried:
                 continue
+            if budget_s and tried and time.monotonic() > end:
+                break
             # One text may have come in several events: its parts.
             text = event._get_text_events()
             tried |= text

@@ -7,12 +7,15 @@ from datetime import timedelta
 from itertools import count
 from unittest.mock import patch
 
+from psycopg2.errors import SerializationFailure
+
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..tools import transaction
 from ..tools.gateway_data import InboundMessage
 from .common import NUMBERS, SmsGatewayCase
 
@@ -989,3 +992,38 @@ class TestConversationAccess(ConversationCase):
         )
         owners = [group["user_id"] and group["user_id"][0] for group in found["groups"]]
         self.assertIn(self.owner.id, owners)
+
+
+@tagged("post_install", "-at_install")
+class TestAnswersAtOnce(SmsGatewayCase):
+    """Several people who text one person at the same moment."""
+
+    def test_noted_later(self):
+        """Who was in the way costs the other's text nothing: it is noted afterwards."""
+        self.env["sms.gateway.message"]._receive(
+            self.gateway,
+            InboundMessage(event_key="E1", number=NUMBERS[0], body="Anybody?"),
+        )
+        conversations = self.env["sms.conversation"]
+        conversation = conversations._find(NUMBERS[0], self.env.company)
+        self.assertEqual(conversation.state, "to_answer")
+        lock = type(conversations)._lock
+        failures = [SerializationFailure("could not serialize access")] * 12
+
+        def conflicting(this):
+            if failures:
+                raise failures.pop()
+            return lock(this)
+
+        self.env.cr.postcommit.clear()
+        user = self.new_user("grace", "sms_gateway_hub.group_user")
+        with patch.object(type(conversations), "_lock", conflicting):
+            message = self.enqueue(author_id=user.id, kind="reply")
+            self.assertEqual(message.state, "queued")
+            self.assertEqual(conversation.state, "to_answer")
+            with self.own_cursors(), patch.object(transaction.time, "sleep"):
+                self.env.cr.postcommit.run()
+        self.assertFalse(failures)
+        conversation.invalidate_recordset()
+        self.assertEqual(conversation.state, "waiting")
+        self.assertEqual(conversation.last_body, message.body)
