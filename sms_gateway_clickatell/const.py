@@ -101,6 +101,8 @@ ONE_ERRORS = {
     110: ("retry", "account"),  # USA limit: must use two-way integration
     111: ("retry", "account"),  # USA limit: must enable STOP commands
 }
+# Not One API's own: credentials of another one came to it, or the other way round.
+MIXED_UP = 108
 ONE_THROTTLED = (43,)
 ONE_TOO_LARGE = (22,)
 # Whom an ("retry", "account") is about, where it is not the account as a whole.

@@ -13,6 +13,7 @@ from odoo.addons.sms_gateway_hub.exceptions import (
     GatewayAccountError,
     GatewayConfigError,
     GatewayError,
+    GatewayOutcomeUnknown,
 )
 from odoo.addons.sms_gateway_hub.tools import webhook
 
@@ -266,14 +267,16 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
             ) from None
 
     def _ask_many(self, gateway, questions, end):
-        """Ask several things at once; what has no answer in time is left out.
+        """Ask several things at once; what has no answer is left out.
 
         :param list questions: (key, settings, path, fields of a form)
         :param float end: monotonic time
         :return: list of (key, GatewayResponse)
         :raise GatewayAccountError: Clickatell refuses the account
+        :raise GatewayError: nothing has an answer
         """
         transport, keys, answers = self._get_transport(gateway), {}, []
+        error = None
         try:
             for key, settings, path, values in questions:
                 request = clickatell.build_question(settings, path, **values)
@@ -283,12 +286,19 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
             while transport.pending and time.monotonic() < end:
                 for completion in transport.poll(0.25):
                     if completion.error:
+                        error = completion.error
                         continue
                     key, settings, _request = keys[id(completion.request)]
-                    self._raise_if_refused(settings, completion.response)
-                    answers.append((key, completion.response))
+                    response = completion.response
+                    self._raise_if_refused(settings, response)
+                    if response.status == 429 or response.status >= 500:
+                        error = GatewayOutcomeUnknown(f"HTTP {response.status}")
+                        continue
+                    answers.append((key, response))
         finally:
             transport.close()
+        if error and not answers:
+            raise error
         return answers
 
     def _raise_if_refused(self, settings, response):
@@ -392,7 +402,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         return {
             "key": self.env._(
                 "Clickatell does not accept the API key. Copy it again from the page "
-                "of the integration in Clickatell's portal, every character of it."
+                "of the integration in Clickatell's portal, every character of it. If "
+                "it is the right one, its integration may be of another kind: choose "
+                "that under “API”."
             ),
             "mixed_up": self.env._(
                 "The credentials and the choice of “API” probably do not belong "

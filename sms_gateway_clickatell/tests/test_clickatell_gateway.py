@@ -9,7 +9,7 @@ from urllib.parse import quote
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form, tagged
 
-from odoo.addons.sms_gateway_hub.exceptions import GatewayAccountError
+from odoo.addons.sms_gateway_hub.exceptions import GatewayAccountError, GatewayError
 from odoo.addons.sms_gateway_hub.tests.common import UUIDS, SmsGatewayCase
 from odoo.addons.sms_gateway_hub.tests.http_common import ScriptedServer, redirected
 
@@ -200,12 +200,16 @@ class TestClickatellGateway(SmsGatewayCase):
             (200, {"sms": {"status": "UNKNOWN", "timestamp": 1506607698000}}),
             (404, {"error": {"code": 41, "description": "x"}}),
             (200, b"<html>"),
-            (500, b""),
         ):
             self.assertEqual(
                 self.ask("one", "_fetch_status", (status, body), args=args), []
             )
 
+        for status in (429, 500, 503):
+            with self.assertRaisesRegex(GatewayError, str(status)):
+                self.ask("one", "_fetch_status", (status, b""), args=args)
+        with redirected(self.server, port=1), self.assertRaises(GatewayError):
+            self.ask("one", "_fetch_status", args=args)
         refused = (401, {"error": {"code": 1, "description": "x"}})
         with self.assertRaises(GatewayAccountError):
             self.ask("one", "_fetch_status", refused, args=args)

@@ -339,7 +339,7 @@ class TestOneSend(GatewaySendCases):
         SendCase(
             "108, the other account's words, names the mix-up",
             reply=(401, {"error": "Invalid API key", "errorCode": 108}),
-            **paused("API key"),
+            **paused("do not belong together"),
         ),
         SendCase("no key", gateway={"clickatell_api_key": False}, **paused("API key")),
         SendCase("a blank key", gateway={"clickatell_api_key": " "}, **paused("key")),

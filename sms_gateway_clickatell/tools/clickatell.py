@@ -620,6 +620,8 @@ def _has_error(item):
 
 def _classify_one(item, status):
     code = item.code
+    if code == const.MIXED_UP:
+        return Verdict("retry", "account", code, hint="mixed_up")
     if code not in const.ONE_ERRORS:
         if verdict := classify_status(code, status):
             return verdict
@@ -654,7 +656,7 @@ def _classify_platform(item, status):
     if verdict := classify_status(item.code, status):
         if verdict.hint == "key":
             text = item.text.lower()
-            mixed_up = item.code == 108 or "api key" in text
+            mixed_up = item.code == const.MIXED_UP or "api key" in text
             return Verdict(
                 "retry", "account", item.code, hint="mixed_up" if mixed_up else "key"
             )
