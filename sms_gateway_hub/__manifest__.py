@@ -29,6 +29,7 @@
         "views/sms_gateway_event_views.xml",
         "wizards/sms_gateway_coverage_views.xml",
         "views/sms_gateway_views.xml",
+        "views/sms_gateway_device_views.xml",
         "views/res_partner_views.xml",
         "views/res_partner_mobile_views.xml",
         "views/sms_consent_report.xml",

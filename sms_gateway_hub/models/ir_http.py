@@ -7,6 +7,7 @@ from odoo import models
 from odoo.http import request
 
 from ..controllers.main import SmsGatewayWebhook
+from ..controllers.poll import SmsGatewayPoll
 from ..controllers.reply import SmsReplyPage
 
 
@@ -14,11 +15,21 @@ class IrHttp(models.AbstractModel):
     _inherit = "ir.http"
 
     @classmethod
+    def _dispatch(cls, endpoint):
+        """Drop the one parameter that no function with ``self`` takes."""
+        controller = getattr(getattr(endpoint, "func", None), "__self__", None)
+        if isinstance(controller, SmsGatewayWebhook | SmsGatewayPoll | SmsReplyPage):
+            request.params.pop("self", None)
+        return super()._dispatch(endpoint)
+
+    @classmethod
     def _pre_dispatch(cls, rule, args):
         """Keep the raw body of callbacks: parsing a form would use it up."""
         result = super()._pre_dispatch(rule, args)
         endpoint = rule.endpoint.func
-        if isinstance(getattr(endpoint, "__self__", None), SmsGatewayWebhook):
+        if isinstance(
+            getattr(endpoint, "__self__", None), SmsGatewayWebhook | SmsGatewayPoll
+        ):
             try:
                 request.httprequest.get_data(cache=True)
                 # Dispatching would parse a form next, and fail in HTML.
