@@ -392,8 +392,9 @@ SEEN_EVERY_S = 5
 # References of one claim, and reports or texts of one call, that are looked at.
 POLL_ITEMS_MAX = 1000
 # References that a device is asked to report on at once; as many as it may fetch at
-# once, if that is more.
+# once, if that is more, up to what its reports may hold.
 ASK_MAX = 20
+ASK_LIMIT = 100
 # How long after the claim reports are asked for that would correct what was settled:
 # from devices that report deliveries, and from others.
 ASK_DELIVERED_S = 6 * 3600

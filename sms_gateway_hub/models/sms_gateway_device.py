@@ -13,7 +13,7 @@ from odoo.tools.urls import urljoin
 
 from .. import const
 from ..tools import tokens, webhook
-from ..tools.gateway_data import DeliveryReport, InboundMessage, PollOutcome, PollStep
+from ..tools.gateway_data import DeliveryReport, InboundMessage, PollOutcome
 
 _WORD = re.compile(r"^[A-Za-z0-9]+\Z")
 # What a device may say of itself, besides what addons add.
@@ -459,6 +459,7 @@ class SmsGatewayDevice(models.Model):
             return PollOutcome(refs=refs)
         if step.kind == "ask":
             self._note(step)
+            self._back_in_service()
             return PollOutcome(refs=messages._ask(self))
         if step.kind in ("report", "inbound"):
             self._note(step)
@@ -519,7 +520,7 @@ class SmsGatewayDevice(models.Model):
                 "report": ("last_seen_at", "last_result_at"),
                 "inbound": ("last_seen_at", "last_inbound_at"),
             }.get(step.kind, ("last_seen_at",))
-        since = now - timedelta(seconds=const.SEEN_EVERY_S)
+        since = now - timedelta(seconds=min(const.SEEN_EVERY_S, self.poll_interval_s))
         for column in columns:
             if not self[column] or self[column] <= since or lock:
                 values[column] = now
@@ -585,9 +586,6 @@ class SmsGatewayDevice(models.Model):
         gateway = self.gateway_id
         if gateway.paused_until:
             gateway._resumed()
-
-    def _refuse_step(self, detail=None):
-        return PollStep("refused", detail=detail)
 
     # ------------------------------------------------------------------
     # Watch. By the job of the gateway.
