@@ -39,9 +39,9 @@ class SmsGatewayDevice(models.Model):
     instant_replies = fields.Boolean(
         "Answer within the same call",
         help="For app versions 2.x with “Get Reply from Server” switched on: texts "
-        "that wait for this phone ride on the answer to an incoming text. They count "
-        "as handed over, and nothing is reported about them. Versions 3.x never get "
-        "any: they would send them again and again.",
+        "to whoever just texted ride on the answer to that text. They count as handed "
+        "over, and nothing is reported about them. Versions 3.x never get any: they "
+        "would send them again and again.",
     )
     key_names = fields.Char(
         "Renamed keys",

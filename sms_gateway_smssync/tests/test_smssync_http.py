@@ -366,21 +366,21 @@ class TestSmssyncHttp(RawHttpMixin, SmsGatewayMixin, HttpCase):
                 self.assertEqual(self.texts().body, text)
 
     def test_must_14_instant_replies(self):
-        """Texts ride on the answer with the option and 2.x, and are then gone."""
+        """Texts to the sender ride on the answer with the option and 2.x, once."""
         self.device.instant_replies = True
-        self.enqueue(2)
+        sender = "+12025550143"
+        replies = self.enqueue(3, number=[sender, sender, NUMBERS[0]])
         for version in ("3.1.1", ""):
             with self.row(version):
                 answer = self.ask(body=samples.FORM_3X, version=version)
                 self.assertEqual(answer["payload"]["messages"], [])
         answer = self.ask(body=samples.FORM_3X, version="2.8.3")
         found = [message["to"] for message in answer["payload"]["messages"]]
-        self.assertEqual(found, list(NUMBERS[:2]))
+        self.assertEqual(found, [sender, sender])
         again = self.ask(body=samples.FORM_3X, version="2.8.3")
         self.assertEqual(again["payload"]["messages"], [])
-        self.assertEqual(self.offer(), {})
-        outgoing = self.messages_of([("direction", "=", "outgoing")])
-        self.assertFalse(set(outgoing.mapped("state")) & {"queued", "sending"})
+        self.assertFalse(set(replies[:2].mapped("state")) & {"queued", "sending"})
+        self.assertEqual(list(self.offer().values()), [(NUMBERS[0], "Text 3")])
 
     # -- Who it is -----------------------------------------------------------------
 
