@@ -351,6 +351,10 @@ EVENT_GAPS_S = (2, 5, 15, 60, 300, 900, 3600, 3600, 3600)
 EVENT_LIFETIME_S = 24 * 3600
 EVENT_BUDGET_S = 5.0
 EVENT_BATCH = 500
+# How long the parts of a long incoming text wait for each other: legacy gateways repeat
+# a callback that failed after 2, 4 and 8 minutes.
+PARTS_WAIT_S = 15 * 60
+PART_MISSING = "[…]"
 # Incoming texts of one pass: each sets off much, and a kill undoes a whole pass.
 INBOUND_BATCH = 20
 

@@ -206,9 +206,7 @@ class SmsGatewayDevice(models.Model):
                 webhook.token_digest(device.token) if device.token else False
             )
 
-    @api.depends(
-        "token", "gateway_id.webhook_base_url", "basic_user", "basic_password"
-    )
+    @api.depends("token", "gateway_id.webhook_base_url", "basic_user", "basic_password")
     def _compute_poll_url(self):
         for device in self:
             device.poll_url = device._get_poll_url()
@@ -239,8 +237,8 @@ class SmsGatewayDevice(models.Model):
         if self.status == "offline":
             warnings.append(
                 self.env._(
-                    "The phone does not ask for texts any more. See that it is switched "
-                    "on, charged and online, and that its app is running."
+                    "The phone does not ask for texts any more. See that it is "
+                    "switched on, charged and online, and that its app is running."
                 )
             )
         if self.unclaimed_offers >= const.UNCLAIMED_MAX:
@@ -259,8 +257,9 @@ class SmsGatewayDevice(models.Model):
             )
         if self.daily_limit and self._count_today() >= self.daily_limit:
             warnings.append(
-                self.env._("Today's limit is reached: it gets no more texts until "
-                           "tomorrow.")
+                self.env._(
+                    "Today's limit is reached: it gets no more texts until tomorrow."
+                )
             )
         return warnings
 
@@ -326,8 +325,8 @@ class SmsGatewayDevice(models.Model):
         ):
             raise UserError(
                 self.env._(
-                    "A phone that has sent or received texts cannot be deleted, because "
-                    "they are kept. Archive it instead."
+                    "A phone that has sent or received texts cannot be deleted, "
+                    "because they are kept. Archive it instead."
                 )
             )
 

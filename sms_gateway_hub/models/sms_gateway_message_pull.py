@@ -22,14 +22,14 @@ _SETTLE_MAX = 1000
 class SmsGatewayMessage(models.Model):
     """Texts that phones fetch: offered, claimed, and settled by reports or by time.
 
-    =========== ========= ============ ==================================================
+    =========== ========= ============ ===========================================
     phase       state     request_at   external_ref
-    =========== ========= ============ ==================================================
+    =========== ========= ============ ===========================================
     waiting     queued    –            none
     offered     sending   none         of this offer; lost when its lease runs out
-    claimed     sending   of the claim of the offer; never offered again by itself
-    settled     any other of the claim of the offer, so that a late report finds it
-    =========== ========= ============ ==================================================
+    claimed     sending   of the claim of the offer; it is never offered again
+    settled     any other of the claim of the offer: a late report finds it
+    =========== ========= ============ ===========================================
     """
 
     _inherit = "sms.gateway.message"
@@ -66,8 +66,7 @@ class SmsGatewayMessage(models.Model):
         "AND device_id IS NOT NULL"
     )
     _device_taken_index = models.Index(
-        "(device_id, request_at) "
-        "WHERE device_id IS NOT NULL AND request_at IS NOT NULL"
+        "(device_id, request_at) WHERE device_id IS NOT NULL AND request_at IS NOT NULL"
     )
     _device_talk_index = models.Index("(number, id) WHERE device_id IS NOT NULL")
 
@@ -442,9 +441,7 @@ class SmsGatewayMessage(models.Model):
         for row, decision in zip(rows, decisions, strict=True):
             if not decision:
                 kept.append(row)
-            elif (
-                row["relieved_gateway_id"] and decision.failure_type in _OWN_REFUSALS
-            ):
+            elif row["relieved_gateway_id"] and decision.failure_type in _OWN_REFUSALS:
                 foreign.append(row)
             else:
                 refused.append((row, decision))
