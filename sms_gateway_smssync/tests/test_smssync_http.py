@@ -316,6 +316,18 @@ class TestSmssyncHttp(RawHttpMixin, SmsGatewayMixin, HttpCase):
                 found = self.texts()
                 self.assertEqual((found.number, found.body or ""), (number, text))
 
+    def test_must_09_strange_texts(self):
+        """NUL, half a surrogate and endless numbers with the right secret come in."""
+        for strange in ("\x00", "\ud800", "9" * 9000, "\x00a\udfffb"):
+            with self.row(strange[:9].encode("ascii", "replace")):
+                values = dict.fromkeys(const.FIELDS, strange)
+                body = json.dumps({**values, "secret": SECRET}).encode()
+                self.assertEqual(self.ask(body=body), STORED)
+                self.assertEqual(self.ask(body=body), STORED)
+                self.assertEqual(len(self.texts()), 1)
+        body = b"Task=alert&message=%00%FF&secret=%00"
+        self.assertEqual(self.ask(body=body, version="2.8.3"), TAKEN)
+
     def test_must_10_stored_when_answered(self):
         """The event of a text is in the database when its answer goes out."""
         self.ask(body=samples.FORM_3X)
