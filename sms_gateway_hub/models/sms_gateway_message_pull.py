@@ -394,7 +394,7 @@ class SmsGatewayMessage(models.Model):
             ),
             log_exceptions=False,
         )
-        rows = self.env.cr.dictfetchall()
+        rows = [{**row, "send_at": None} for row in self.env.cr.dictfetchall()]
         rows.sort(key=lambda row: (row["priority"], row["due_at"], row["id"]))
         return rows
 
