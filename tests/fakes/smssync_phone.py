@@ -353,6 +353,7 @@ class Phone:
         self.requests = []  # (kind, method, address as sent, Answer or None)
         self.log = []  # the app's own log
         self.accepted = []  # Received that the server took
+        self.unanswered = []  # messages of claims whose answer got lost
         # The phone's own state
         self.pending = []  # Received
         self.tasks = {}  # uuid: Task
@@ -576,7 +577,12 @@ class Phone:
         if self.version == (2, 7, 0):
             content_type = "text/plain; charset=UTF-8"
         target = f"{self._results_target}?task=sent"
-        answer = self._request("C", "POST", target, content_type, body)
+        try:
+            answer = self._request("C", "POST", target, content_type, body)
+        except NetworkFault:
+            # Perhaps it was claimed: nothing is sent, and nobody is told.
+            self.unanswered += messages
+            raise
         claimed = self._read_uuids(answer)
         return [m for m in messages if m["uuid"] and m["uuid"] in claimed]
 
