@@ -1012,8 +1012,8 @@ def test_must_17_three_keys_of_text(account):
     account.load(1, "Later")
     account.database.rows(
         "INSERT INTO sms_gateway_message (uuid, gateway_id, company_id, direction, "
-        "kind, purpose, state, priority, number, body, encoding, segments, attempts, due_at, "
-        "create_date) SELECT md5(random()::text), %s, 1, 'outgoing', 'single', "
+        "kind, purpose, state, priority, number, body, encoding, segments, attempts, "
+        "due_at, create_date) SELECT md5(random()::text), %s, 1, 'outgoing', 'single', "
         "'conversational', 'queued', '1', number, body, 'gsm7', 1, 0, "
         "now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' "
         "FROM (VALUES ('+12025550188', ''), (NULL, 'x'), ('', 'x'), "
