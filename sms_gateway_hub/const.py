@@ -369,3 +369,40 @@ EVENT_STATES = [
 # Most networks and providers refuse or truncate beyond ten parts.
 MAX_SEGMENTS = 10
 E164_PATTERN = r"^\+[1-9][0-9]{6,14}\Z"
+
+# --------------------------------------------------------------------------
+# Gateways whose devices come and fetch
+# --------------------------------------------------------------------------
+
+# For how long an offer may be claimed. A reference that was not claimed until then
+# is never valid again.
+OFFER_LEASE_S = 300
+# How long a report on a claimed text is waited for, at most.
+CLAIM_DEADLINE_S = 24 * 3600
+# A device that says nothing of successes: so long after the claim, and after it was
+# asked for results, its next sign of life means that the text was sent.
+SETTLE_AFTER_S = 120
+# A device that missed so many of its own intervals is quiet: somebody is told.
+QUIET_AFTER_POLLS = 3
+# Offers in a row that nobody claimed, before somebody is told and only one text at a
+# time is offered.
+UNCLAIMED_MAX = 3
+# How often the time of the last sign of life is written, at most.
+SEEN_EVERY_S = 5
+# References of one claim, and reports or texts of one call, that are looked at.
+POLL_ITEMS_MAX = 1000
+# References that a device is asked to report on at once; as many as it may fetch at
+# once, if that is more.
+ASK_MAX = 20
+# How long after the claim reports are asked for that would correct what was settled:
+# from devices that report deliveries, and from others.
+ASK_DELIVERED_S = 6 * 3600
+ASK_SETTLED_S = 30 * 60
+# Below this a battery is shown as low, in percent.
+BATTERY_LOW = 20
+# How long a gateway without any device that polls rests; it is renewed by then.
+PAUSE_QUIET_S = 900
+# Wrong secrets for one device from one address, and unknown addresses of devices from
+# one address, within a minute.
+POLL_FAILURES_PER_MIN = 10
+POLL_GUESSES_PER_MIN = 20

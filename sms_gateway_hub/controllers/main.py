@@ -19,18 +19,29 @@ _logger = logging.getLogger(__name__)
 _NO_TOKEN = "0" * 64
 # The second one also as Odoo's login page writes where to go on to.
 _TOKEN_IN_PATH = re.compile(
-    r"(/sms_gateway/)[^/\s\"]+|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+", re.I
+    # With what follows: queries of gateways and phones hold secrets, too.
+    r"(/sms_gateway/)[^/\s\"?]+((?:/[^\s\"?]*)?)(?:\?\S*)?|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+", re.I
 )
+
+
+def _hide_tokens(text):
+    """Return a line of a log without tokens, and without queries of gateways."""
+    return _TOKEN_IN_PATH.sub(
+        lambda found: (
+            f"{found[3]}***" if found[3] else f"{found[1]}***{found[2]}"
+        ),
+        text,
+    )
 
 
 class TokenFilter(logging.Filter):
     """Keep tokens of webhooks and reply links out of the request log."""
 
     def filter(self, record):
-        record.msg = _TOKEN_IN_PATH.sub(r"\1\2***", str(record.msg))
+        record.msg = _hide_tokens(str(record.msg))
         if isinstance(record.args, tuple):
             record.args = tuple(
-                _TOKEN_IN_PATH.sub(r"\1\2***", arg) if isinstance(arg, str) else arg
+                _hide_tokens(arg) if isinstance(arg, str) else arg
                 for arg in record.args
             )
         return True

@@ -35,12 +35,15 @@ from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_device
 from . import sms_gateway_event
+from . import sms_gateway_event_device
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
 from . import sms_gateway_message_auto
 from . import sms_gateway_message_contact
+from . import sms_gateway_message_pull
 from . import sms_gateway_message_thread
+from . import sms_gateway_pull
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_sender
 from . import sms_keyword

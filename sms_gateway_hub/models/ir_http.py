@@ -7,6 +7,7 @@ from odoo import models
 from odoo.http import request
 
 from ..controllers.main import SmsGatewayWebhook
+from ..controllers.poll import SmsGatewayPoll
 from ..controllers.reply import SmsReplyPage
 
 
@@ -18,7 +19,9 @@ class IrHttp(models.AbstractModel):
         """Keep the raw body of callbacks: parsing a form would use it up."""
         result = super()._pre_dispatch(rule, args)
         endpoint = rule.endpoint.func
-        if isinstance(getattr(endpoint, "__self__", None), SmsGatewayWebhook):
+        if isinstance(
+            getattr(endpoint, "__self__", None), SmsGatewayWebhook | SmsGatewayPoll
+        ):
             try:
                 request.httprequest.get_data(cache=True)
                 # Dispatching would parse a form next, and fail in HTML.

@@ -18,6 +18,10 @@ class SmsGatewayAdapter(models.AbstractModel):
     _name = "sms.gateway.adapter"
     _description = "SMS gateway adapter"
 
+    def _is_pull(self):
+        """Say whether devices of this kind come and fetch; see the pull base."""
+        return False
+
     # -- Sending -------------------------------------------------------------
 
     def _prepare_send_requests(self, gateway, messages):

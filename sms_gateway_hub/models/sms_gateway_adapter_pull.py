@@ -16,6 +16,21 @@ class SmsGatewayAdapterPull(models.AbstractModel):
     _inherit = "sms.gateway.adapter"
     _description = "SMS gateway adapter for devices that poll"
 
+    def _is_pull(self):
+        return True
+
+    def _get_reported_states(self, device):
+        """Return what a device is known to tell by itself of texts that it claimed.
+
+        Of "sent", "undelivered" and "delivered". Without "sent" the hub takes a text
+        for sent when the device was asked for results, came again two minutes after
+        the claim and told of no failure; with it a report is waited for, for a day.
+        "delivered" lets the hub ask for reports some hours longer.
+
+        :param device: sms.gateway.device, one
+        """
+        return frozenset({"sent", "undelivered"})
+
     def _get_poll_methods(self, gateway):
         """Return the HTTP methods that this peer uses."""
         return {"GET", "POST"}

@@ -1,9 +1,16 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import api, models
+import logging
 
+from odoo import api, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from .. import const
 from ..tools.sender_run import SenderRun
+from ..tools.transaction import in_new_transaction
+
+_logger = logging.getLogger(__name__)
 
 
 class SmsGatewaySender(models.AbstractModel):
@@ -24,4 +31,39 @@ class SmsGatewaySender(models.AbstractModel):
         :param int gateway_id: id of sms.gateway
         :return: number of messages whose outcome was recorded
         """
+        gateway = self.env["sms.gateway"].browse(gateway_id).exists()
+        if gateway and gateway._is_pull():
+            return self._tend_devices(gateway_id)
         return SenderRun(self.env, gateway_id).run()
+
+    @api.model
+    def _tend_devices(self, gateway_id):
+        """Settle what devices left behind, and notice those that are quiet or back.
+
+        Nothing is sent: they come and fetch.
+
+        :param int gateway_id: id of sms.gateway
+        :return: number of messages that changed
+        """
+
+        changed = in_new_transaction(
+            self.env,
+            lambda env: env["sms.gateway.message"]._recover(
+                env["sms.gateway"].browse(gateway_id)
+            ),
+        )
+        changed += in_new_transaction(
+            self.env,
+            lambda env: env["sms.gateway"].browse(gateway_id)._watch_devices(),
+        )
+        try:
+            while (
+                in_new_transaction(
+                    self.env, lambda env: env["sms.gateway.message"]._sync()
+                )
+                == const.SYNC_MAX
+            ):
+                pass
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            _logger.info("SMS gateway %s: changes are told later", gateway_id)
+        return changed

@@ -24,6 +24,7 @@ from . import test_sms_consent
 from . import test_sms_conversation
 from . import test_sms_flows
 from . import test_sms_gateway
+from . import test_sms_gateway_device
 from . import test_sms_gateway_gate
 from . import test_sms_gateway_message
 from . import test_sms_keyword

@@ -233,6 +233,7 @@ class InboundMessage:
     :param datetime sent_at: the provider's time, UTC, or None
     :param str event_key: never built of sender and text alone
     :param TextPart part: where a long text comes in parts; the hub joins them
+    :param int device_id: which device it came through; set by the hub alone
     """
 
     event_key: str
@@ -245,6 +246,7 @@ class InboundMessage:
     sent_at: datetime | None = None
     raw: str | None = None
     part: TextPart | None = None
+    device_id: int | None = None
 
     def __post_init__(self):
         _check(self.event_key, "event_key must not be empty")

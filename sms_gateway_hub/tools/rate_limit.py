@@ -56,6 +56,17 @@ class RateLimit:
                 self._windows.popitem(last=False)
             return window[1] <= self.limit
 
+    def is_over(self, key):
+        """Say whether a key has used up its window; asking counts nothing.
+
+        :param key: hashable
+        """
+        with self._lock:
+            window = self._windows.get(key)
+            return bool(
+                window and window[0] > self._clock() and window[1] > self.limit
+            )
+
     def reset(self):
         """Forget everything."""
         with self._lock:

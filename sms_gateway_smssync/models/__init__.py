@@ -3,3 +3,4 @@
 
 from . import sms_gateway
 from . import sms_gateway_adapter_smssync
+from . import sms_gateway_device

@@ -3,3 +3,5 @@
 
 from . import sms_gateway
 from . import sms_gateway_adapter_testing
+from . import sms_gateway_adapter_testing_pull
+from . import sms_gateway_device

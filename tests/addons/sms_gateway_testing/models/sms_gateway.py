@@ -8,11 +8,12 @@ class SmsGateway(models.Model):
     _inherit = "sms.gateway"
 
     code = fields.Selection(
-        selection_add=[("testing", "Testing")],
+        selection_add=[("testing", "Testing"), ("testing_pull", "Testing phones")],
         ondelete={
-            "testing": lambda gateways: gateways.write(
+            code: lambda gateways: gateways.write(
                 {"code": "sandbox", "state": "disabled", "active": False}
             )
+            for code in ("testing", "testing_pull")
         },
     )
     testing_url = fields.Char("Address")

@@ -30,6 +30,7 @@ from odoo.addons.sms_gateway_hub.tools import webhook
 from odoo.addons.sms_gateway_hub.tools.gateway_data import (
     DeliveryReport,
     InboundMessage,
+    PollStep,
     SendRequest,
     SendResult,
 )
@@ -172,4 +173,37 @@ def _parse_event(event):
         detail=event.get("error"),
         cost=None if cost is None else float(cost),
         cost_unit=event.get("currency") or "credits",
+    )
+
+
+def parse_call(call):
+    """Read what a phone of the tests wants.
+
+    :param dict call: ``do`` is the kind of a PollStep; ``refs``, ``final``, ``reports``
+        ({ref: word}), ``texts`` ([id, number, text]), ``then_offer`` and ``seen`` go
+        with it
+    :return: PollStep
+    :raise ValueError: it cannot be read
+    """
+    items = [
+        DeliveryReport(
+            event_key=webhook.event_key("report", ref, word),
+            external_ref=ref,
+            state=REPORT_STATES.get(word, ("unknown", None))[0],
+            failure_type=REPORT_STATES.get(word, ("unknown", None))[1],
+            provider_code=word,
+        )
+        for ref, word in (call.get("reports") or {}).items()
+    ]
+    items += [
+        InboundMessage(event_key=event, number=number, body=text)
+        for event, number, text in call.get("texts") or ()
+    ]
+    return PollStep(
+        call.get("do") or "seen",
+        refs=tuple(call.get("refs") or ()),
+        items=tuple(items),
+        final=bool(call.get("final")),
+        then_offer=int(call.get("then_offer") or 0),
+        seen=call.get("seen") or {},
     )

@@ -1,0 +1,218 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The door for devices that come and fetch: one address for each of them."""
+
+import json
+import logging
+
+import psycopg2
+
+from odoo import SUPERUSER_ID, http
+from odoo.http import request
+
+from .. import const
+from ..exceptions import WebhookRejected
+from ..tools import webhook
+from ..tools.gateway_data import PollOutcome, PollStep
+from ..tools.rate_limit import RateLimit, network_of
+from ..tools.transaction import in_new_transaction
+from ..tools.transport import written_forms
+from .main import SmsGatewayWebhook
+
+_logger = logging.getLogger(__name__)
+
+# Wrong proofs for one address from one peer, and addresses that one peer guesses.
+failures = RateLimit(const.POLL_FAILURES_PER_MIN, 60.0)
+guesses = RateLimit(const.POLL_GUESSES_PER_MIN, 60.0)
+
+_SENTENCES = {
+    404: "Unknown address.",
+    405: "Method not allowed.",
+    411: "The length of the body is missing.",
+    413: "Too large.",
+    429: "Too many wrong tries. Wait a minute.",
+}
+
+
+def neutral_document(error):
+    """Return what no device takes for work, a success or a crash, whoever it is.
+
+    :param str error: a sentence
+    :return: bytes, one JSON object
+    """
+    return json.dumps(
+        {
+            "payload": {
+                "success": False,
+                "error": error,
+                "task": "",
+                "secret": "",
+                "messages": [],
+            },
+            "message_uuids": [],
+        }
+    ).encode()
+
+
+class SmsGatewayPoll(http.Controller):
+    """The one door for devices.
+
+    The order is fixed: size, limits, device by token, method, then all in one short
+    transaction: proof, what it asks for, the words of the answer; then the commit, then
+    the answer. No session, no redirect, no HTML: each answer is one JSON document, or
+    what the adapter words.
+    """
+
+    @http.route(
+        [
+            "/sms_gateway/<string:token>/poll",
+            "/sms_gateway/<string:token>/poll/",
+            "/sms_gateway/<string:token>/poll/<path:rest>",
+            # Who was given the address without its last slash, and puts its own word
+            # in the place of the last one.
+            "/sms_gateway/<string:token>/add",
+            "/sms_gateway/<string:token>/add/",
+        ],
+        type="http",
+        auth="none",
+        csrf=False,
+        save_session=False,
+        sitemap=False,
+        max_content_length=const.WEBHOOK_MAX_BYTES,
+    )
+    def poll(self, token, **_params):
+        """Take a call of a device.
+
+        :param str token: the device's token
+        """
+        try:
+            return self._poll(token)
+        except WebhookRejected as rejected:
+            return self._answer(rejected.http_status)
+        except psycopg2.Error as error:
+            # Its words may hold a number or a text.
+            _logger.error(
+                "A call of a device could not be taken: %s", type(error).__name__
+            )
+            return self._answer(503)
+        except Exception:
+            _logger.exception("A call of a device could not be taken")
+            return self._answer(503)
+
+    def _poll(self, token):
+        data = SmsGatewayWebhook._read(self)
+        network = network_of(data.remote_addr)
+        key = (webhook.token_digest(token), network)
+        if failures.is_over(key) or guesses.is_over(network):
+            raise WebhookRejected(429)
+        # A copy of the call for each try of the transaction is not needed: it is read
+        # only.
+        env = request.env(user=SUPERUSER_ID, su=True)
+        result = in_new_transaction(env, lambda new: self._handle(new, token, data))
+        if result is None:
+            guesses.hit(network)
+            raise WebhookRejected(404)
+        step, device_id, answer = result
+        if step is None or step.kind == "refused":
+            failures.hit(key)
+        if answer is None:
+            answer = self._reply_at_once(env, device_id, data, step)
+        status, content_type, body = answer
+        return self._answer(status, body, content_type)
+
+    def _handle(self, env, token, data):
+        """Do what a device asks for, and word the answer: one transaction.
+
+        :return: None for an unknown device, else (step or None, id of the device,
+            answer or None when more is to be done first)
+        """
+        device = env["sms.gateway.device"]._find_by_token(token)
+        if not device:
+            return None
+        adapter = device.gateway_id._get_adapter()
+        if not adapter._is_pull():
+            # The addon of its kind was uninstalled.
+            return None
+        if data.method not in adapter._get_poll_methods(device.gateway_id):
+            raise WebhookRejected(405)
+        try:
+            step = adapter._parse_poll(device, data)
+        except ValueError as error:
+            _logger.info(
+                "SMS gateway %s: an unreadable call is not taken: %s",
+                device.gateway_id.id,
+                type(error).__name__,
+            )
+            step = None
+            outcome = PollOutcome(
+                done=False, error=env._("The call could not be read.")
+            )
+        else:
+            raw = b""
+            if step.kind in ("report", "inbound"):
+                raw = self._redact(device, data)
+            outcome = device._execute(step, data, raw)
+            if step.then_offer and outcome.done:
+                return step, device.id, None
+        answer = adapter._make_poll_response(device, data, step, outcome)
+        return step, device.id, answer
+
+    def _reply_at_once(self, env, device_id, data, step):
+        """Apply what just came in, so that its answers can ride on this one.
+
+        What came in is stored: nothing that fails from here on costs it.
+        """
+
+        def apply(new):
+            events = new["sms.gateway.event"]
+            keys = [item.event_key for item in step.items]
+            device = new["sms.gateway.device"].browse(device_id)
+            events._apply_due(
+                events.search(
+                    [
+                        ("gateway_id", "=", device.gateway_id.id),
+                        ("event_key", "in", keys),
+                        ("state", "=", "pending"),
+                    ]
+                ).ids
+            )
+
+        def offer(new):
+            device = new["sms.gateway.device"].browse(device_id)
+            device._note(PollStep("inbound"), lock=True)
+            offers = new["sms.gateway.message"]._offer(
+                device, final=True, limit=step.then_offer
+            )
+            return word(new, offers)
+
+        def word(new, offers=()):
+            device = new["sms.gateway.device"].browse(device_id)
+            adapter = device.gateway_id._get_adapter()
+            return adapter._make_poll_response(
+                device, data, step, PollOutcome(offers=offers)
+            )
+
+        try:
+            in_new_transaction(env, apply)
+            return in_new_transaction(env, offer)
+        except Exception:
+            _logger.exception("Answers cannot ride on the answer: device %s", device_id)
+            return in_new_transaction(env, word)
+
+    def _redact(self, device, data):
+        """Return query and body without the device's secrets, for the record."""
+        raw = b"\n".join(part for part in (data.raw_query, data.raw_body) if part)
+        for secret in device._get_secrets():
+            for form in written_forms(secret):
+                raw = raw.replace(form.encode(), b"***")
+        return raw
+
+    def _answer(self, status, body=None, content_type=None):
+        if body is None:
+            body = neutral_document(_SENTENCES.get(status, "Not available now."))
+            content_type = "application/json; charset=utf-8"
+        return request.make_response(
+            body,
+            headers=[("Content-Type", content_type), ("Cache-Control", "no-store")],
+            status=status,
+        )

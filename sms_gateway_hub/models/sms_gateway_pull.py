@@ -1,0 +1,80 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from .. import const
+
+
+class SmsGateway(models.Model):
+    """Gateways whose phones come and fetch."""
+
+    _inherit = "sms.gateway"
+
+    is_pull = fields.Boolean(compute="_compute_is_pull")
+    device_ids = fields.One2many("sms.gateway.device", "gateway_id", "Phones")
+    device_count = fields.Integer("All phones", compute="_compute_device_counts")
+    device_online_count = fields.Integer(
+        "Phones online", compute="_compute_device_counts"
+    )
+
+    @api.depends("code")
+    def _compute_is_pull(self):
+        for gateway in self:
+            gateway.is_pull = gateway._is_pull()
+
+    @api.depends("device_ids.status")
+    def _compute_device_counts(self):
+        for gateway in self:
+            gateway.device_count = len(gateway.device_ids)
+            gateway.device_online_count = len(
+                gateway.device_ids.filtered(lambda device: device.status == "online")
+            )
+
+    def _is_pull(self):
+        """Say whether its devices come and fetch, instead of being called."""
+        return self._get_adapter()._is_pull()
+
+    # ------------------------------------------------------------------
+    # Watch. By the job of the gateway, in short transactions of its own.
+    # ------------------------------------------------------------------
+
+    def _watch_devices(self):
+        """Notice phones that are quiet or back, and rest while none asks.
+
+        :return: number of messages that changed
+        """
+        self.ensure_one()
+        if not self._is_in_service() or self._is_neutralized():
+            return 0
+        messages = self.env["sms.gateway.message"]
+        now = fields.Datetime.now()
+        devices = self.device_ids
+        alive = devices.filtered(lambda device: device._is_alive(now))
+        quiet = devices - alive
+        alive._end_alarm()
+        quiet.filtered("last_poll_at")._alarm()
+        changed = messages._return_to_pool(quiet) if quiet else 0
+        if alive:
+            if self.paused_until:
+                self._resumed()
+        elif self.fallback_gateway_id or devices.filtered("last_poll_at"):
+            self._rest_without_devices(now)
+            changed += messages._give_up_waiting(self)
+        return changed
+
+    def _rest_without_devices(self, now):
+        """Pause, and stay paused: the fallback takes what was not handed out."""
+        until = now + timedelta(seconds=const.PAUSE_QUIET_S)
+        if not self.paused_until or self.paused_until < until - timedelta(
+            seconds=const.PAUSE_QUIET_S / 2
+        ):
+            self.write(
+                {
+                    "paused_until": until,
+                    "pause_reason": self.env._("No phone asks for texts."),
+                }
+            )
+        self.fallback_gateway_id._trigger_sender()

@@ -1,0 +1,102 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import base64
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..tools import smssync
+
+_QR_PIXELS = 320
+_TITLE_MIN = 4
+
+
+class SmsGatewayDevice(models.Model):
+    _inherit = "sms.gateway.device"
+
+    results_api = fields.Selection(
+        [
+            ("auto", "As the version says"),
+            ("on", "On"),
+            ("off", "Off"),
+        ],
+        "Message Results API",
+        required=True,
+        default="auto",
+        help="Whether “Enable Message Results API” is switched on in the app. It must "
+        "be on from version 2.7.2 on: the phone then asks before it sends, and a text "
+        "is never sent twice.\n"
+        "Off: the phone sends whatever it fetched and tells nothing. What was fetched "
+        "counts as handed over for good.\n"
+        "As the version says: on, but for 2.6.1, which does not have it.",
+    )
+    instant_replies = fields.Boolean(
+        "Answer within the same call",
+        help="For app versions 2.x with “Get Reply from Server” switched on: texts "
+        "that wait for this phone ride on the answer to an incoming text. They count "
+        "as handed over, and nothing is reported about them. Versions 3.x never get "
+        "any: they would send them again and again.",
+    )
+    key_names = fields.Char(
+        "Renamed keys",
+        help="Empty, if the keys of the Sync URL were left as they are on the phone. "
+        "Else their names there, e.g. “from=sender, message=text”. The keys are: "
+        "secret, from, message, sent_timestamp, sent_to, message_id, device_id.",
+    )
+    unique_id = fields.Char(
+        "Unique ID",
+        readonly=True,
+        copy=False,
+        help="The “Unique ID” in the settings of the app, as it came with the last "
+        "text.",
+    )
+    alert = fields.Char("Last alert", readonly=True, copy=False)
+    alert_at = fields.Datetime(readonly=True, copy=False)
+    setup_qr = fields.Binary(
+        "QR code",
+        compute="_compute_setup_qr",
+        groups="base.group_system",
+        help="Fills in the Sync URL and the secret in versions 3.x: “Scan QR code”.",
+    )
+
+    @api.depends("name", "token", "secret", "poll_url")
+    def _compute_setup_qr(self):
+        reports = self.env["ir.actions.report"]
+        for device in self:
+            if not device.poll_url or not device.secret:
+                device.setup_qr = False
+                continue
+            title = (device.name or "").strip()
+            text = smssync.setup_code(
+                title if len(title) >= _TITLE_MIN else f"Odoo {title}",
+                device.poll_url,
+                device.secret,
+            )
+            # Made here and not by an address: what is in an address gets logged.
+            image = reports.barcode(
+                "QR", text, width=_QR_PIXELS, height=_QR_PIXELS, barLevel="M"
+            )
+            device.setup_qr = base64.b64encode(image)
+
+    @api.constrains("key_names")
+    def _check_key_names(self):
+        for device in self:
+            try:
+                device._get_key_names()
+            except ValueError as error:
+                raise ValidationError(
+                    self.env._(
+                        "“Renamed keys” cannot be read at “%(piece)s”. Write them as "
+                        "“from=sender, message=text”, each key once.",
+                        piece=error,
+                    )
+                ) from None
+
+    def _get_key_names(self):
+        """Return the app's own names of fields -> those on this phone.
+
+        :raise ValueError: with the piece of the setting that cannot be read
+        """
+        self.ensure_one()
+        return smssync.read_key_names(self.key_names)
