@@ -308,8 +308,7 @@ def odoo_command(database):
     addons = os.environ["SGH_ADDONS_PATH"]
     return [
         os.environ["SGH_PYTHON"],
-        "-m",
-        "odoo",
+        str(Path(__file__).with_name("run_odoo.py")),
         "--config",
         os.environ["SGH_ODOO_CONF"],
         "--addons-path",

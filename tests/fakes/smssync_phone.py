@@ -294,6 +294,7 @@ class Phone:
         for no report yet
     :param on_sent: function of (phone, Sent), called after each text
     :param clock: seconds, monotonic
+    :param str source: the phone's own address
     """
 
     def __init__(
@@ -320,6 +321,7 @@ class Phone:
         clock=time.monotonic,
         parts_per_minute=ANDROID_PARTS_PER_MINUTE,
         timeout_s=TIMEOUT_S,
+        source="",
     ):
         self.version_text = version
         self.version = _version(version)
@@ -342,6 +344,7 @@ class Phone:
         self.clock = clock
         self.parts_per_minute = parts_per_minute
         self.timeout_s = timeout_s
+        self.source = (source, 0) if source else None
         self._random = random.Random(f"{name}{self.faults.seed}")
         self._set_url(url)
         # What tests look at
@@ -438,7 +441,12 @@ class Phone:
         if content_type:
             headers["Content-Type"] = content_type
         for _hop in range(5):
-            connection = kind(self._host, self._port, timeout=self.timeout_s)
+            connection = kind(
+                self._host,
+                self._port,
+                timeout=self.timeout_s,
+                source_address=self.source,
+            )
             try:
                 connection.putrequest(method, target, skip_accept_encoding=True)
                 for name, value in headers.items():
