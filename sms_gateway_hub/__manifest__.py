@@ -28,6 +28,7 @@
         "views/sms_broadcast_views.xml",
         "views/sms_gateway_event_views.xml",
         "views/sms_gateway_views.xml",
+        "views/sms_gateway_device_views.xml",
         "views/res_partner_views.xml",
         "views/res_partner_mobile_views.xml",
         "views/sms_consent_report.xml",

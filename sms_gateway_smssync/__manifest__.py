@@ -8,5 +8,7 @@
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",
     "depends": ["sms_gateway_hub"],
-    "data": ["views/sms_gateway_views.xml"],
+    # As Odoo's own two-factor authentication uses it.
+    "external_dependencies": {"python": ["qrcode"]},
+    "data": ["views/sms_gateway_device_views.xml", "views/sms_gateway_views.xml"],
 }

@@ -77,8 +77,9 @@ REPORTED_FROM = (
 RESULTS_API_FROM = (2, 7)
 # These crash on an empty list of texts, and ask for results without the secret.
 FRAGILE_VERSIONS = frozenset({(2, 7), (2, 7, 1)})
-# These name the sender where the phone's own number belongs.
-SENT_TO_IS_SENDER = ((3, 0), (3, 0, 4))
+# From the first one on and below the second one, the sender stands where the phone's
+# own number belongs.
+SENT_TO_IS_SENDER = ((3, 0), (3, 0, 5))
 # Only these do not send the texts of an answer again after a failed post.
 INSTANT_REPLIES_BELOW = (3,)
 # Texts that may ride on the answer to a text that came in.

@@ -13,7 +13,7 @@ from odoo.http import request
 from .. import const
 from ..exceptions import WebhookRejected
 from ..tools import webhook
-from ..tools.gateway_data import PollOutcome, PollStep
+from ..tools.gateway_data import InboundMessage, PollOutcome, PollStep
 from ..tools.rate_limit import RateLimit, network_of
 from ..tools.transaction import in_new_transaction
 from ..tools.transport import written_forms
@@ -180,8 +180,11 @@ class SmsGatewayPoll(http.Controller):
         def offer(new):
             device = new["sms.gateway.device"].browse(device_id)
             device._note(PollStep("inbound"), lock=True)
+            numbers = {
+                item.number for item in step.items if isinstance(item, InboundMessage)
+            }
             offers = new["sms.gateway.message"]._offer(
-                device, final=True, limit=step.then_offer
+                device, final=True, limit=step.then_offer, numbers=numbers
             )
             return word(new, offers)
 

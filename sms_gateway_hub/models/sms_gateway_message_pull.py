@@ -135,7 +135,7 @@ class SmsGatewayMessage(models.Model):
     # ------------------------------------------------------------------
 
     @api.model
-    def _offer(self, device, *, final=False, limit=None):
+    def _offer(self, device, *, final=False, limit=None, numbers=None):
         """Offer due texts to a device, under a lease and with fresh references.
 
         Its own ones, and of those for any device its share by SIM cards; no more SMS
@@ -145,6 +145,7 @@ class SmsGatewayMessage(models.Model):
         :param bool final: the device will not claim them: they count as taken, and as
             unconfirmed until it reports
         :param int limit: texts at most; the device's own limit when left out
+        :param list numbers: only texts to these, E.164; all when left out
         :return: tuple of (reference, OutgoingMessage)
         """
         gateway = device.gateway_id
@@ -157,7 +158,7 @@ class SmsGatewayMessage(models.Model):
         for _pass in range(_OFFER_PASSES):
             if limit <= 0:
                 break
-            rows = self._pick(device, gateway, limit)
+            rows = self._pick(device, gateway, limit, numbers)
             kept = self._pass_gate(gateway, rows)
             for row in kept:
                 try:
@@ -188,7 +189,7 @@ class SmsGatewayMessage(models.Model):
         return bool(self.env.cr.rowcount)
 
     @api.model
-    def _pick(self, device, gateway, limit):
+    def _pick(self, device, gateway, limit, numbers=None):
         """Take due texts for a device: one statement.
 
         Rows that another transaction holds are skipped. What waits at paused gateways
@@ -262,6 +263,7 @@ class SmsGatewayMessage(models.Model):
                               AND due_at <= now() AT TIME ZONE 'UTC'
                               AND (expires_at IS NULL
                                    OR expires_at > now() AT TIME ZONE 'UTC')
+                              AND %(wanted)s
                          ORDER BY due_at, id
                             LIMIT (SELECT texts FROM room)
                        FOR UPDATE SKIP LOCKED) AS own
@@ -277,6 +279,7 @@ class SmsGatewayMessage(models.Model):
                               AND due_at <= now() AT TIME ZONE 'UTC'
                               AND (expires_at IS NULL
                                    OR expires_at > now() AT TIME ZONE 'UTC')
+                              AND %(wanted)s
                          ORDER BY due_at, id
                             LIMIT (SELECT texts FROM share)
                        FOR UPDATE SKIP LOCKED) AS shared
@@ -298,6 +301,7 @@ class SmsGatewayMessage(models.Model):
                               AND due_at <= now() AT TIME ZONE 'UTC'
                               AND (expires_at IS NULL
                                    OR expires_at > now() AT TIME ZONE 'UTC')
+                              AND %(wanted)s
                          ORDER BY due_at, id
                             LIMIT (SELECT texts FROM room)
                        FOR UPDATE SKIP LOCKED) AS relieved
@@ -351,6 +355,9 @@ class SmsGatewayMessage(models.Model):
                 """,
                 gateway=gateway.id,
                 device=device.id,
+                wanted=SQL("TRUE")
+                if numbers is None
+                else SQL("number = ANY(%s)", list(numbers)),
                 sims=max(device.sims, 1),
                 alive=self._sql_alive("fellow"),
                 parts=device.parts_per_minute,

@@ -3,14 +3,25 @@
 """Phones that fetch: offers, claims, reports, incoming texts, and who may do what."""
 
 import json
-from datetime import timedelta
+import logging
+import math
+import re
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+from psycopg2 import IntegrityError, OperationalError
 
 from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import HttpCase, tagged
+from odoo.tools import file_open, mute_logger
 
 from .. import const
 from ..controllers import poll
-from .common import NUMBERS, SmsGatewayMixin
+from ..tools import tokens
+from .common import NUMBERS, LogLines, SmsGatewayCase, SmsGatewayMixin
 from .http_common import RawHttpMixin
 
 
@@ -72,8 +83,12 @@ class PollCase(RawHttpMixin, SmsGatewayMixin, HttpCase):
         return self.call("claim", device, refs=list(refs))["refs"]
 
     def past(self, messages, **ages_s):
-        """Move times of messages into the past, by seconds."""
-        now = fields.Datetime.now()
+        """Move times of messages into the past, by seconds.
+
+        By the database's clock, which stands still in a test.
+        """
+        self.env.cr.execute("SELECT now() AT TIME ZONE 'UTC'")
+        (now,) = self.env.cr.fetchone()
         self.force(
             messages,
             **{name: now - timedelta(seconds=age) for name, age in ages_s.items()},
@@ -116,3 +131,916 @@ class TestPoll(PollCase):
         self.assertFields(inbound, {"body": "Thanks", "device_id": self.device})
         again = self.enqueue(uuid="f" * 32)
         self.assertEqual(again.device_id, self.device, "the phone that it knows")
+
+    def test_claim_is_atomic_and_foreign_refs_get_nothing(self):
+        """A phone claims what was offered to it, once, and nothing else."""
+        other = self.make_device("Phone 2", last_poll_at=False)
+        messages = self.enqueue(3)
+        refs = list(self.offer())
+        self.assertEqual(len(refs), 3)
+        self.assertEqual(self.claim(refs, other), [], "another phone's")
+        wrong = ["0" * 32, "nonsense", "", None, 7, {"a": 1}, refs[0].upper()]
+        self.assertEqual(self.claim([*wrong, refs[0], refs[0]]), [refs[0]])
+        self.assertEqual(self.claim(refs), refs[1:])
+        self.assertEqual(self.claim(refs), [])
+        self.assertEqual(messages.mapped("state"), ["sending"] * 3)
+        self.assertEqual(messages.attempt_ids.mapped("detail"),
+                         ["The phone “Phone 1” took it."] * 3)  # fmt: skip
+
+    def test_lease(self):
+        """What nobody claimed in time: queued anew, or unconfirmed, by the phone."""
+        for label, acknowledges, state in (
+            ("known to claim", "yes", "queued"),
+            ("not known", "unknown", "unconfirmed"),
+            ("known not to", "no", "unconfirmed"),
+        ):
+            with self.row(label):
+                self.device.acknowledges = acknowledges
+                message = self.enqueue()
+                (ref,) = self.offer()
+                self.run_sender()
+                self.assertEqual(message.state, "sending", "the lease is valid")
+                self.past(message, lease_until=1)
+                self.assertEqual(self.claim([ref]), [], "too late")
+                # A claim without effect says that it claims, all the same.
+                self.device.acknowledges = acknowledges
+                self.run_sender()
+                self.assertEqual(message.state, state)
+                self.assertEqual(self.device.unclaimed_offers, 1)
+                self.assertEqual(self.claim([ref]), [], "retired")
+                self.device.acknowledges = acknowledges
+                self.call("report", reports={ref: "sent"})
+                self.apply_events()
+                if state == "queued":
+                    self.assertFields(
+                        message,
+                        {"state": "queued", "external_ref": False, "device_id": []},
+                    )
+                    (fresh,) = self.offer()
+                    self.assertNotEqual(fresh, ref)
+                else:
+                    self.assertEqual(message.state, "sent", "a report corrects it")
+
+    def test_unclaimed_again_and_again(self):
+        """After three offers without a claim only one text at a time is risked."""
+        self.device.acknowledges = "yes"
+        self.enqueue(8)
+        for count in (1, 2, 3):
+            self.assertEqual(len(self.offer()), 8, count)
+            self.past(self.messages_of(), lease_until=1)
+            self.run_sender()
+            self.assertEqual(self.device.unclaimed_offers, count)
+        self.assertEqual(self.device.acknowledges, "unknown")
+        self.assertIn("did not confirm", self.device.warning)
+        self.assertEqual(
+            self.messages_of().mapped("state"), ["queued"] * 8, "it was known to claim"
+        )
+        (ref,) = self.offer()
+        self.assertEqual(self.offer(), {}, "one at a time")
+        self.assertEqual(self.claim([ref]), [ref])
+        self.assertFields(
+            self.device,
+            {"unclaimed_offers": 0, "acknowledges": "yes", "warning": False},
+        )
+        self.assertEqual(len(self.offer()), 7)
+
+    def test_gate_at_the_claim(self):
+        """Who refused since the offer is not claimed, nor what is held or too late."""
+        stop = "opted_out"
+        for label, act, state, values in (
+            ("STOP", lambda m: self.refuse(m.number), "canceled", {"failure_type": stop}),
+            ("blacklisted", lambda m: self.env["phone.blacklist"].add(m.number),
+             "canceled", {}),
+            ("too late", lambda m: self.past(m, expires_at=1), "expired",
+             {"failure_type": "expired"}),
+            ("test mode", lambda m: self.gateway.write({"state": "test"}), "canceled",
+             {"failure_type": "test_mode"}),
+        ):  # fmt: skip
+            with self.row(label):
+                message = self.enqueue()
+                (ref,) = self.offer()
+                act(message)
+                self.assertEqual(self.claim([ref]), [])
+                self.assertFields(message, {"state": state, **values}, label)
+
+    def refuse(self, number):
+        self.env["sms.consent"]._record_many(
+            [{"number": number, "act": "opted_out", "method": "phone"}]
+        )
+
+    def test_quiet_hours_at_the_claim(self):
+        """What quiet hours hold since the offer waits, and its reference is lost."""
+        message = self.enqueue()
+        (ref,) = self.offer()
+        hour = datetime.now(ZoneInfo("America/New_York")).hour
+        self.gateway.write(
+            {
+                "quiet_hours": True,
+                "quiet_from": (hour + 3) % 24,
+                "quiet_to": (hour + 2) % 24,
+            }
+        )
+        self.assertEqual(self.claim([ref]), [])
+        self.assertFields(
+            message,
+            {"state": "queued", "hold": "quiet_hours", "external_ref": False},
+        )
+
+    def test_final(self):
+        """A phone that claims nothing gets a text once; a report may still come."""
+        message = self.enqueue()
+        (ref,) = self.offer(final=True)
+        self.assertFields(
+            message, {"state": "unconfirmed", "failure_type": "unknown_outcome"}
+        )
+        self.assertTrue(message.request_at)
+        self.assertEqual(self.offer(final=True), {})
+        self.assertEqual(self.claim([ref]), [])
+        self.run_sender()
+        self.assertEqual(message.state, "unconfirmed")
+        self.call("report", reports={ref: "failed"})
+        self.apply_events()
+        self.assertFields(
+            message, {"state": "undelivered", "failure_type": "not_delivered"}
+        )
+
+    def test_reports(self):
+        """A report settles what was claimed, in any order, and never backwards."""
+        for label, words, state in (
+            ("sent", ["sent"], "sent"),
+            ("delivered", ["delivered"], "delivered"),
+            ("both at once", ["sent", "delivered"], "delivered"),
+            ("the wrong way round", ["delivered", "sent"], "delivered"),
+            ("failed", ["failed"], "undelivered"),
+            ("delivered is final", ["delivered", "failed"], "delivered"),
+            ("unknown word", ["whatever"], "sending"),
+        ):
+            with self.row(label):
+                message = self.enqueue()
+                refs = list(self.offer())
+                self.claim(refs)
+                for word in words:
+                    self.call("report", reports={refs[0]: word})
+                self.apply_events()
+                self.assertEqual(message.state, state)
+
+    def test_report_without_claim(self):
+        """What a phone reports on it has sent, though its claim never came."""
+        message = self.enqueue()
+        (ref,) = self.offer()
+        self.call("report", reports={ref: "sent"})
+        self.apply_events()
+        self.assertEqual(message.state, "sent")
+        self.assertEqual(self.offer(), {})
+
+    def test_foreign_reports(self):
+        """A report on what was not offered to this phone is not even kept."""
+        other = self.make_device("Phone 2")
+        message = self.enqueue()
+        (ref,) = self.offer()
+        self.claim([ref])
+        for device, reported in ((other, ref), (self.device, "0" * 32)):
+            self.assertTrue(self.call("report", device, reports={reported: "sent"})["ok"])
+        self.assertFalse(self.env["sms.gateway.event"].search([]))
+        self.assertEqual(message.state, "sending")
+
+    def test_reports_that_never_come(self):
+        """The rule: asked, and back two minutes after the claim without a failure."""
+        now = fields.Datetime.now()
+        old = const.SETTLE_AFTER_S + 60
+        for label, reports, claimed_s, asked, polled_s, state in (
+            ("tells failures alone", "undelivered", old, True, 0, "sent"),
+            ("claimed a moment ago", "undelivered", 60, True, 0, "sending"),
+            ("never asked", "undelivered", old, False, 0, "sending"),
+            ("not back since", "undelivered", old, True, old - 10, "sending"),
+            ("tells successes", "sent,undelivered", old, True, 0, "sending"),
+            ("no report until the deadline", "sent", const.CLAIM_DEADLINE_S + 1,
+             True, 0, "unconfirmed"),
+            ("never seen again", "undelivered", const.CLAIM_DEADLINE_S + 1, True,
+             const.CLAIM_DEADLINE_S + 1, "unconfirmed"),
+        ):  # fmt: skip
+            with self.row(label):
+                self.device.testing_reports = reports
+                message = self.enqueue()
+                refs = list(self.offer())
+                self.claim(refs)
+                if asked:
+                    self.assertEqual(self.call("ask")["refs"], refs)
+                self.past(
+                    message,
+                    request_at=claimed_s,
+                    lease_until=claimed_s - const.CLAIM_DEADLINE_S,
+                )
+                self.force(
+                    self.device, last_poll_at=now - timedelta(seconds=polled_s)
+                )
+                self.run_sender()
+                self.assertEqual(message.state, state)
+                if state == "sent":
+                    self.call("report", reports={refs[0]: "failed"})
+                    self.apply_events()
+                    self.assertEqual(message.state, "undelivered", "corrected")
+
+    def test_ask_is_short_and_rotates(self):
+        """A phone is asked about few texts at once, and about all of them in turn."""
+        self.device.write({"parts_per_minute": 0, "messages_per_poll": 50})
+        messages = self.enqueue(50)
+        self.claim(self.offer())
+        self.device.messages_per_poll = 1
+        asked = []
+        for _turn in range(3):
+            refs = self.call("ask")["refs"]
+            self.assertLessEqual(len(refs), const.ASK_MAX)
+            asked += refs
+            # In a test the time of the database stands still.
+            self.past(messages.filtered("asked_at"), asked_at=5)
+            self.force(
+                messages.filtered(lambda m: m.external_ref in refs),
+                asked_at=fields.Datetime.now(),
+            )
+        self.assertEqual(len(set(asked)), 50)
+        other = self.make_device("Phone 2")
+        self.assertEqual(self.call("ask", other)["refs"], [])
+
+    def test_parts_per_minute(self):
+        """A phone gets no more SMS parts than it may send within a minute."""
+        self.device.parts_per_minute = 5
+        two = "x" * 200
+        self.enqueue(4, body=two)
+        first = self.offer()
+        self.assertEqual(len(first), 2, "two times two parts")
+        self.assertEqual(self.offer(), {}, "a third would be too many")
+        self.claim(first)
+        self.past(self.messages_of([("request_at", "!=", False)]), request_at=61)
+        self.assertEqual(len(self.offer()), 2, "a minute later")
+
+    def test_parts_at_the_claim(self):
+        """Offers that add up to more than a minute's parts are claimed in part."""
+        self.device.parts_per_minute = 5
+        messages = self.enqueue(3, body="x" * 200)
+        early = list(self.offer())
+        self.past(messages.filtered("device_id"), state_at=61)
+        early += list(self.offer())
+        self.assertEqual(len(early), 3)
+        claimed = self.claim(early)
+        self.assertEqual(len(claimed), 2)
+        self.assertEqual(
+            messages.mapped("state"), ["sending", "sending", "queued"], "back at once"
+        )
+
+    def test_long_text(self):
+        """A text of more parts than any minute allows goes alone."""
+        self.device.parts_per_minute = 2
+        self.enqueue(2, body=["x" * 500, "short"])
+        self.assertEqual(len(self.offer()), 1)
+        self.assertEqual(self.offer(), {})
+
+    def test_daily_limit(self):
+        """A phone gets no more texts in a day than its contract allows."""
+        self.device.daily_limit = 3
+        self.enqueue(5)
+        first = self.offer()
+        self.assertEqual(len(first), 3)
+        self.assertEqual(len(self.claim(first)), 3)
+        self.assertEqual(self.offer(), {})
+        self.assertIn("limit", self.device.warning)
+        self.past(self.messages_of([("request_at", "!=", False)]), request_at=90000)
+        self.assertEqual(len(self.offer()), 2)
+
+    def test_shares(self):
+        """Phones share the pool by their SIM cards; who is offline does not count."""
+        other = self.make_device("Phone 2", sims=2)
+        self.make_device("Phone 3", sims=7, last_poll_at=False)
+        self.enqueue(9)
+        self.assertEqual(len(self.offer()), 3)
+        self.assertEqual(len(self.offer(other)), 4)
+        self.assertEqual(len(self.offer()), 1)
+        self.assertEqual(len(self.offer(other)), 1, "never nothing")
+
+    def test_sticky(self):
+        """Who is in conversation with a phone stays with it, while it is alive."""
+        other = self.make_device("Phone 2")
+        self.call("inbound", other, texts=[["E1", NUMBERS[1], "Hello"]])
+        self.apply_events()
+        messages = self.enqueue(2)
+        self.assertEqual(messages.mapped("device_id"), other)
+        self.assertEqual(list(self.offer().values()), [NUMBERS[0]])
+        self.assertEqual(list(self.offer(other).values()), [NUMBERS[1]])
+        for label, values in (
+            ("offline", {"last_poll_at": fields.Datetime.now() - timedelta(hours=1)}),
+            ("archived", {"active": False}),
+        ):
+            with self.row(label):
+                other.write(values)
+                again = self.enqueue(uuid="f" * 32, number=NUMBERS[1])
+                self.assertFalse(again.device_id)
+
+    def test_inbound_repeats(self):
+        """A text that is handed over again and again is one text."""
+        for _turn in range(5):
+            self.assertTrue(self.call("inbound", texts=[["E1", "INFO", "Hi"]])["ok"])
+        self.apply_events()
+        self.assertFields(
+            self.messages_of([("direction", "=", "incoming")]),
+            {"number": "INFO", "body": "Hi"},
+        )
+
+    def test_answer_rides_along(self):
+        """The answer to a text rides on the reply to it, where a phone takes that."""
+        self.enqueue(number=NUMBERS[5])
+        messages = type(self.env["sms.gateway.message"])
+        pick = messages._pick
+
+        def pick_later(this, *args):
+            # The database's clock stands still in a test.
+            this.env.cr.execute(
+                "UPDATE sms_gateway_message SET due_at = now() AT TIME ZONE 'UTC' "
+                "WHERE state = 'queued'"
+            )
+            return pick(this, *args)
+
+        with patch.object(messages, "_pick", pick_later):
+            answer = self.call(
+                "inbound", texts=[["E1", NUMBERS[1], "HELP"]], then_offer=5
+            )
+        self.assertEqual([offer["to"] for offer in answer["offers"]], [NUMBERS[1]])
+        sent = self.messages_of([("kind", "=", "automatic")])
+        self.assertEqual(sent.state, "unconfirmed")
+        again = self.call("inbound", texts=[["E1", NUMBERS[1], "HELP"]], then_offer=5)
+        self.assertEqual(again["offers"], [])
+
+    def test_give_up(self):
+        """Giving up a phone frees what waits, and leaves open what it took."""
+        self.device.acknowledges = "yes"
+        other = self.make_device("Phone 2")
+        messages = self.enqueue(3, number=[NUMBERS[0], NUMBERS[1], NUMBERS[2]])
+        self.force(messages, device_id=self.device.id)
+        self.device.messages_per_poll = 1
+        (claimed,) = self.offer()
+        self.claim([claimed])
+        (offered,) = self.offer()
+        token = self.device.token
+        self.device.action_give_up()
+        self.assertFalse(self.device.active)
+        self.assertEqual(
+            messages.mapped("state"), ["unconfirmed", "queued", "queued"]
+        )
+        self.assertFalse(messages[1:].device_id)
+        self.assertNotEqual(self.device.token, token)
+        self.assertFalse(self.call("claim", refs=[offered])["ok"])
+        self.assertEqual(len(self.offer(other)), 2)
+
+    def test_expiry(self):
+        """What waits beyond its validity expires; it is not offered before that."""
+        message = self.enqueue(
+            expires_at=fields.Datetime.now() + timedelta(hours=1)
+        )
+        self.past(message, expires_at=1)
+        self.assertEqual(self.offer(), {})
+        self.run_sender()
+        self.assertEqual(message.state, "expired")
+
+    def test_order_and_plan(self):
+        """Urgent texts come first, planned ones when they are due."""
+        later = fields.Datetime.now() + timedelta(hours=1)
+        self.enqueue(
+            4, priority=["3", "1", "2", "1"], scheduled_at=[False, False, False, later]
+        )
+        self.assertEqual(
+            list(self.offer().values()), [NUMBERS[1], NUMBERS[2], NUMBERS[0]]
+        )
+
+    def test_told(self):
+        """A phone may say what its columns are for, and nothing else of itself."""
+        token = self.device.token
+        self.call(
+            "seen",
+            seen={
+                "version": "3.1\x00",
+                "battery": 12,
+                "test_result": "Works",
+                "testing_model": "X",
+                "token": "mine",
+                "secret": "mine",
+                "active": False,
+                "gateway_id": 1,
+                "sims": 99,
+                "nonsense": 1,
+            },
+        )
+        self.assertFields(
+            self.device,
+            {
+                "version": "3.1",
+                "battery": 12,
+                "test_result": "Works",
+                "testing_model": "X",
+                "token": token,
+                "sims": 1,
+                "active": True,
+            },
+        )
+        self.assertTrue(self.device.battery_at)
+        self.assertTrue(self.device.test_at)
+        self.assertIn("12 %", self.device.warning)
+        self.call("seen", seen={"battery": "much"})
+        self.assertEqual(self.device.battery, 12)
+
+    def test_takes_over(self):
+        """Phones fetch what waits at a paused gateway whose fallback they are."""
+        main = self.make_gateway(
+            code="sandbox", name="Main", fallback_gateway_id=self.gateway.id
+        )
+        message = self.enqueue(gateway_id=main.id)
+        self.assertEqual(self.offer(), {})
+        main._pause("Trouble", 600)
+        (ref,) = self.offer()
+        self.assertFields(
+            message, {"gateway_id": self.gateway, "relieved_gateway_id": main}
+        )
+        self.assertEqual(self.claim([ref]), [ref])
+
+    def test_bulk(self):
+        """Mass texts are fetched like others, and stay with the phone they know."""
+        self.call("inbound", texts=[["E1", NUMBERS[1], "Hello"]])
+        self.apply_events()
+        other = self.make_device("Phone 2")
+        self.env["sms.gateway.message"]._enqueue_bulk(
+            [
+                {"gateway_id": self.gateway.id, "number": number, "body": "Hi",
+                 "kind": "broadcast"}
+                for number in NUMBERS[:3]
+            ]
+        )  # fmt: skip
+        self.assertEqual(
+            set(self.offer(other).values()) | set(self.offer(other).values()),
+            {NUMBERS[0], NUMBERS[2]},
+        )
+        self.assertEqual(list(self.offer().values()), [NUMBERS[1]])
+
+    def test_queries(self):
+        """A call costs a handful of statements, whatever waits."""
+        self.device.acknowledges = "yes"
+        self.enqueue(20)
+        refs = []
+        for label, most, values in (
+            ("offer", 5, {}),
+            ("claim", 6, {"refs": refs}),
+            ("ask", 4, {}),
+            ("offer", 5, {}),
+            ("report", 7, {"reports": {"ref": "sent"}}),
+            ("inbound", 6, {"texts": [["E1", NUMBERS[0], "Hi"]]}),
+        ):
+            if label == "report":
+                values = {"reports": {ref: "sent" for ref in refs}}
+            self.make_due()
+            with (
+                self.row_of_queries() as statements,
+                patch.object(type(self), "assertEqual", lambda *args: None),
+            ):
+                answer = self.call(label, **values)
+            refs += [offer["ref"] for offer in answer.get("offers", ())]
+            self.assertLessEqual(len(statements), most, (label, statements))
+            self.assertTrue(statements, label)
+
+    @contextmanager
+    def row_of_queries(self):
+        """Record statements on our tables, without those that the test makes."""
+        found = []
+        with self.count_queries() as statements:
+            yield found
+        found += [
+            line
+            for line in statements
+            if re.search(r"sms_gateway|sms_consent|ir_cron_trigger", line)
+        ]
+
+
+@tagged("post_install", "-at_install")
+class TestWatch(PollCase):
+    """Phones that stop asking, and come back."""
+
+    def setUp(self):
+        super().setUp()
+        self.hour_ago = fields.Datetime.now() - timedelta(hours=1)
+
+    def alarms(self):
+        return self.gateway.activity_ids.filtered(
+            lambda activity: activity.activity_type_id
+            == self.env.ref("sms_gateway_hub.mail_activity_type_phone")
+        )
+
+    def test_quiet_phone(self):
+        """A quiet phone sets off one alarm, and frees what waits for it."""
+        other = self.make_device("Phone 2")
+        message = self.enqueue()
+        self.force(message, device_id=self.device.id)
+        self.assertEqual(self.device.status, "online")
+        self.device.last_poll_at = self.hour_ago
+        self.assertEqual(self.device.status, "offline")
+        self.assertIn("does not ask", self.device.warning)
+        for _turn in range(2):
+            self.run_sender()
+        alarm = self.alarms()
+        self.assertEqual(len(alarm), 1)
+        self.assertEqual(alarm.user_id, self.gateway.responsible_user_id)
+        self.assertIn("Phone 1", alarm.summary)
+        self.assertFalse(message.device_id)
+        self.assertFalse(self.gateway.paused_until, "another one is there")
+        self.assertEqual(self.gateway.device_online_count, 1)
+        self.assertEqual(len(self.offer(other)), 1)
+        self.offer()
+        self.run_sender()
+        self.assertFalse(self.alarms(), "it is back")
+
+    def test_alarm_again(self):
+        """A phone that comes back and stops again sets off another alarm."""
+        self.device.last_poll_at = self.hour_ago
+        self.run_sender()
+        self.alarms().action_feedback()
+        self.run_sender()
+        self.assertFalse(self.alarms(), "done is done")
+        self.offer()
+        self.run_sender()
+        self.device.last_poll_at = self.hour_ago
+        self.run_sender()
+        self.assertEqual(len(self.alarms()), 1)
+
+    def test_all_quiet(self):
+        """F22: while no phone asks, the fallback takes what was not handed out."""
+        fallback = self.make_gateway(code="sandbox", name="Fallback")
+        self.gateway.fallback_gateway_id = fallback
+        messages = self.enqueue(3)
+        self.device.messages_per_poll = 1
+        (claimed,) = self.offer()
+        self.claim([claimed])
+        (offered,) = self.offer()
+        self.device.acknowledges = "unknown"
+        self.device.last_poll_at = self.hour_ago
+        self.run_sender()
+        self.assertTrue(self.gateway.paused_until)
+        self.assertEqual(self.gateway.health, "paused")
+        self.deliver(fallback)
+        self.assertEqual(
+            messages.mapped("state"), ["sending", "sending", "delivered"]
+        )
+        self.assertEqual(messages[2].gateway_id, fallback)
+        self.past(messages[1], lease_until=1)
+        self.run_sender()
+        self.assertEqual(messages[1].state, "unconfirmed", "it may have sent it")
+        self.deliver(fallback)
+        self.assertEqual(messages[0].state, "sending", "never given to another")
+        self.offer()
+        self.assertFalse(self.gateway.paused_until, "a phone asks again")
+        self.assertEqual(offered, messages[1].external_ref)
+
+    def test_no_phone_at_all(self):
+        """A gateway without any phone waits quietly, or lets its fallback send."""
+        self.device.last_poll_at = False
+        message = self.enqueue()
+        self.run_sender()
+        self.assertFalse(self.gateway.paused_until)
+        self.assertFalse(self.alarms())
+        self.gateway.fallback_gateway_id = self.make_gateway(
+            code="sandbox", name="Fallback"
+        )
+        self.run_sender()
+        self.assertTrue(self.gateway.paused_until)
+        self.assertEqual(message.state, "queued")
+
+    def test_given_up_in_time(self):
+        """While no phone asks, a text that waited too long fails, and says so."""
+        message = self.enqueue()
+        self.past(message, create_date=25 * 3600, due_at=25 * 3600)
+        self.run_sender()
+        self.assertEqual(message.state, "queued", "a phone asks: it gets it")
+        self.device.last_poll_at = self.hour_ago
+        self.run_sender()
+        self.assertFields(message, {"state": "failed", "failure_type": "not_reached"})
+
+    def test_disabled(self):
+        """A gateway out of service sets off no alarm; what was taken still settles."""
+        message = self.enqueue()
+        self.offer()
+        self.past(message, lease_until=1)
+        self.device.last_poll_at = self.hour_ago
+        self.gateway.state = "disabled"
+        self.run_sender()
+        self.assertFalse(self.alarms())
+        self.assertEqual(message.state, "unconfirmed")
+
+    def test_deletion(self):
+        """A phone that texted is kept, one that did not may go."""
+        other = self.make_device("Phone 2")
+        other.unlink()
+        self.enqueue()
+        self.offer()
+        with self.assertRaisesRegex(UserError, "Archive it instead"):
+            self.device.unlink()
+
+    def test_values(self):
+        """Values that no phone can have are refused, in plain words."""
+        for values in (
+            {"sims": 0},
+            {"parts_per_minute": -1},
+            {"messages_per_poll": 0},
+            {"daily_limit": -1},
+            {"poll_interval_s": 0},
+            {"secret": "with space"},
+            {"basic_user": "only"},
+            {"basic_user": "a:b", "basic_password": "c"},
+        ):
+            with (
+                self.row(values),
+                mute_logger("odoo.sql_db"),
+                self.assertRaises((ValidationError, IntegrityError)),
+            ):
+                self.device.write(values)
+                self.env.flush_all()
+
+
+@tagged("post_install", "-at_install")
+class TestPollDoor(PollCase):
+    """Who gets in, what is answered to others, and what nobody may see."""
+
+    def raw(self, method="POST", target=None, **kwargs):
+        self.env.flush_all()
+        kwargs.setdefault("body", b"{}" if method != "GET" else None)
+        answer = self.http_call(
+            method, target or f"/sms_gateway/{self.device.token}/poll/", **kwargs
+        )
+        self.env.invalidate_all()
+        return answer
+
+    def assertNeutral(self, answer, status):
+        """One JSON document that no device takes for work."""
+        self.assertEqual(answer.status_code, status)
+        self.assertEqual(
+            answer.headers["Content-Type"], "application/json; charset=utf-8"
+        )
+        document = json.loads(answer.content)
+        self.assertEqual(set(document), {"payload", "message_uuids"})
+        self.assertIs(document["payload"].pop("success"), False)
+        self.assertTrue(document["payload"].pop("error"))
+        self.assertEqual(
+            document,
+            {
+                "payload": {"task": "", "secret": "", "messages": []},
+                "message_uuids": [],
+            },
+        )
+        self.assertNotIn("Set-Cookie", answer.headers)
+        self.assertNotIn("Location", answer.headers)
+
+    def test_addresses(self):
+        """With and without a slash, and with anything behind, without a redirect."""
+        token = self.device.token
+        secret = json.dumps({"do": "offer", "secret": self.device.secret}).encode()
+        for rest in (
+            "poll", "poll/", "poll/add", "poll/add/", "poll//", "poll/a/b/c", "add",
+            "add/", "poll?task=send&secret=x?secret=x&from=1", "poll/?self=1&token=2",
+            "poll/?rest=1&cr=1&context=x",
+        ):  # fmt: skip
+            for method in ("GET", "POST", "PUT"):
+                with self.subTest(method=method, rest=rest):
+                    answer = self.raw(
+                        method, f"/sms_gateway/{token}/{rest}", body=secret
+                    )
+                    self.assertEqual(answer.status_code, 200)
+                    self.assertTrue(json.loads(answer.content)["ok"])
+                    self.assertNotIn("Set-Cookie", answer.headers)
+                    self.assertNotIn("Location", answer.headers)
+
+    def test_neutral_answers(self):
+        """Whatever is wrong, the answer is one JSON document that means nothing."""
+        large = b"x" * (const.WEBHOOK_MAX_BYTES + 1)
+        for label, status, method, target, kwargs in (
+            ("unknown address", 404, "POST", "/sms_gateway/unknown/poll/", {}),
+            ("unknown, by GET", 404, "GET", "/sms_gateway/unknown/poll", {}),
+            ("strange token", 404, "GET", "/sms_gateway/%F0%9F%98%80%00/poll", {}),
+            ("a gateway's token", 404, "POST",
+             f"/sms_gateway/{self.gateway.webhook_token}/poll/", {}),
+            ("method", 405, "DELETE", None, {}),
+            ("too large", 413, "POST", None, {"body": large}),
+            ("no length", 411, "POST", None, {"body": iter([b"{}"])}),
+        ):  # fmt: skip
+            with self.subTest(label):
+                poll.guesses.reset()
+                self.assertNeutral(self.raw(method, target, **kwargs), status)
+
+    def test_trouble(self):
+        """Trouble of ours is answered 503, in JSON, and logged without words of it."""
+        devices = type(self.env["sms.gateway.device"])
+        for label, error in (
+            ("database", OperationalError("+12025550100 and a text")),
+            ("anything", RuntimeError("boom")),
+        ):
+            with (
+                self.subTest(label),
+                patch.object(devices, "_execute", side_effect=error),
+                self.assertLogs("odoo.addons.sms_gateway_hub", logging.ERROR) as logs,
+            ):
+                self.assertNeutral(
+                    self.raw(
+                        body=json.dumps({"secret": self.device.secret}).encode()
+                    ),
+                    503,
+                )
+                self.assertNotIn("+12025550100", "".join(logs.output))
+
+    def test_kind_that_is_gone(self):
+        """A gateway whose addon is gone has no address."""
+        self.force(self.gateway, code="gone")
+        self.assertNeutral(self.raw(), 404)
+
+    def test_refused(self):
+        """Without proof, archived, disabled, in a copy: refused, and nothing moves."""
+        message = self.enqueue()
+        (ref,) = self.offer()
+        for label, prepare, secret in (
+            ("wrong secret", lambda: None, "wrong"),
+            ("empty secret", lambda: None, ""),
+            ("no secret set", lambda: self.device.write({"secret": False}), ""),
+            ("archived", lambda: self.force(self.device, active=False), None),
+            ("disabled", lambda: self.gateway.write({"state": "disabled"}), None),
+            ("copy", lambda: self.env["ir.config_parameter"].set_param(
+                "database.is_neutralized", "true"), None),
+        ):  # fmt: skip
+            with self.row(label):
+                poll.failures.reset()
+                prepare()
+                self.force(self.device, last_poll_at=None)
+                for do, values in (
+                    ("offer", {}),
+                    ("claim", {"refs": [ref]}),
+                    ("report", {"reports": {ref: "sent"}}),
+                    ("inbound", {"texts": [["E1", NUMBERS[0], "Hi"]]}),
+                ):
+                    answer = self.call(do, secret=secret, **values)
+                    self.assertIs(answer["ok"], False, do)
+                    self.assertTrue(answer["error"], do)
+                self.assertFalse(self.env["sms.gateway.event"].search([]))
+                self.assertFalse(message.request_at)
+                self.assertEqual(
+                    bool(self.device.last_poll_at), label in ("disabled", "copy")
+                )
+
+    def test_wrong_tries_are_limited(self):
+        """T3: who tries secrets or addresses is held off, others are not."""
+        for _turn in range(const.POLL_FAILURES_PER_MIN + 1):
+            self.assertFalse(self.call("offer", secret="wrong")["ok"])
+        self.assertNeutral(self.raw(), 429)
+        self.assertNeutral(
+            self.raw(body=json.dumps({"secret": self.device.secret}).encode()), 429
+        )
+        other = self.make_device("Phone 2")
+        self.assertTrue(self.call("offer", other)["ok"])
+        poll.failures.reset()
+        self.assertTrue(self.call("offer")["ok"])
+        for turn in range(const.POLL_GUESSES_PER_MIN + 1):
+            self.assertNeutral(self.raw(target=f"/sms_gateway/guess{turn}/poll"), 404)
+        self.assertNeutral(self.raw(target="/sms_gateway/guess/poll"), 429)
+
+    def test_unreadable(self):
+        """What cannot be read is refused in the words of the adapter, and counted."""
+        for body in (b"", b"[]", b"{", b"\xff", b"{" * 5000, b"null", b"<html>"):
+            with self.subTest(body[:10]):
+                answer = self.raw(body=body)
+                self.assertEqual(answer.status_code, 200)
+                self.assertIs(json.loads(answer.content)["ok"], False)
+
+    def test_renewed(self):
+        """A new address stops the old one at once, a new secret the old secret."""
+        old = self.device.token
+        self.device.action_renew_token()
+        self.assertNotEqual(self.device.token, old)
+        self.assertNeutral(self.raw(target=f"/sms_gateway/{old}/poll/"), 404)
+        secret = self.device.secret
+        self.device.action_renew_secret()
+        self.assertFalse(self.call("offer", secret=secret)["ok"])
+        self.assertTrue(self.call("offer")["ok"])
+
+    def test_address_and_secret(self):
+        """Address and secret are made of what anybody can type, and are strong."""
+        words = set()
+        for _turn in range(200):
+            words.add(tokens.make_token())
+            self.assertRegex(tokens.make_secret(), r"^[a-z2-9]{16}$")
+        self.assertEqual(len(words), 200)
+        self.assertFalse(set("".join(words)) & set("01loi"))
+        self.assertGreaterEqual(
+            tokens.TOKEN_SIZE * math.log2(len(tokens.ALPHABET)), 128
+        )
+        self.gateway.webhook_base_url = "https://crm.example.com"
+        url = f"https://crm.example.com/sms_gateway/{self.device.token}/poll/"
+        self.assertEqual(self.device.poll_url, url)
+        self.device.write({"basic_user": "user1", "basic_password": "word2"})
+        self.assertEqual(
+            self.device.poll_url, url.replace("https://", "https://user1:word2@")
+        )
+
+    def test_no_query_compares_secrets(self):
+        """The token is looked up by its digest: no statement holds it."""
+        with self.count_queries() as statements:
+            self.assertTrue(self.call("offer")["ok"])
+        self.assertNotIn(self.device.token, " ".join(statements))
+
+    def test_secrets_stay_out_of_logs_and_events(self):
+        """T9: neither log nor event holds the token, the secret or a query."""
+        device = self.device
+        device.write({"basic_user": "user1", "basic_password": "pass1word"})
+        with LogLines("odoo") as odoo, LogLines("werkzeug") as werkzeug:
+            self.raw(
+                target=f"/sms_gateway/{device.token}/poll/?secret={device.secret}"
+                f"&pass=pass1word?secret={device.secret}",
+                body=json.dumps(
+                    {
+                        "do": "inbound",
+                        "secret": device.secret,
+                        "texts": [["E1", NUMBERS[0], f"Hi pass1word {device.token}"]],
+                    }
+                ).encode(),
+            )
+        log = odoo.text(logging.INFO) + werkzeug.text(logging.INFO)
+        self.assertIn("/sms_gateway/***/poll/", log)
+        raw = self.env["sms.gateway.event"].search([], limit=1).raw.decode()
+        self.assertIn("***", raw)
+        for secret in (device.token, device.secret, "pass1word"):
+            self.assertNotIn(secret, log)
+            self.assertNotIn(secret, raw)
+
+
+@tagged("post_install", "-at_install")
+class TestDeviceSecurity(SmsGatewayCase):
+    """Phones are seen by users, set up by administrators, their secrets by neither."""
+
+    gateway_values = {"code": "testing_pull"}
+
+    def test_secrets(self):
+        """Address, secret and passwords are for system administrators alone."""
+        device = self.env["sms.gateway.device"].create(
+            {"name": "Phone", "gateway_id": self.gateway.id}
+        )
+        names = (
+            "token", "token_digest", "poll_url", "secret", "basic_user",
+            "basic_password",
+        )  # fmt: skip
+        for groups in (
+            "base.group_user",
+            "sms_gateway_hub.group_manager",
+            "sms_gateway_hub.group_administrator",
+        ):
+            user = self.new_user(groups.replace(".", "_"), groups)
+            as_user = device.with_user(user)
+            self.assertEqual(as_user.read(["name", "status"])[0]["status"], "new")
+            for name in names:
+                with self.subTest(groups=groups, name=name):
+                    with self.assertRaises(AccessError):
+                        as_user.read([name])
+                    with self.assertRaises(AccessError):
+                        as_user.search([(name, "!=", False)])
+            self.assertFalse(set(names) & set(as_user.fields_get()))
+            for method in ("action_renew_token", "action_renew_secret"):
+                if groups != "sms_gateway_hub.group_administrator":
+                    with self.subTest(groups=groups, method=method):
+                        with self.assertRaises(AccessError):
+                            as_user[:1].__getattribute__(method)()
+        self.assertFalse(set(names[:1]) & set(device.copy_data()[0]))
+        copy = device.copy()
+        self.assertNotEqual(copy.token, device.token)
+        self.assertNotEqual(copy.secret, device.secret)
+
+    def test_companies(self):
+        """Nobody sees the phones of another company."""
+        company = self.env["res.company"].create({"name": "Other company"})
+        self.gateway.company_id = self.env.company
+        device = self.env["sms.gateway.device"].create(
+            {"name": "Phone", "gateway_id": self.gateway.id}
+        )
+        stranger = self.new_user(
+            "stranger",
+            "sms_gateway_hub.group_administrator",
+            company_id=company.id,
+            company_ids=[fields.Command.set(company.ids)],
+        )
+        model = device.with_user(stranger)
+        self.assertFalse(model.search([("id", "=", device.id)]))
+        with self.assertRaises(AccessError):
+            model.read(["name"])
+
+    def test_neutralized_copy(self):
+        """A neutralized copy knows no address and no secret of a phone."""
+        device = self.env["sms.gateway.device"].create(
+            {
+                "name": "Phone",
+                "gateway_id": self.gateway.id,
+                "basic_user": "u",
+                "basic_password": "p",
+            }
+        )
+        self.env.flush_all()
+        with file_open("sms_gateway_hub/data/neutralize.sql") as script:
+            self.env.cr.execute(script.read())
+        device.invalidate_recordset()
+        for name in ("token", "token_digest", "secret", "basic_user", "poll_url"):
+            self.assertFalse(device[name], name)

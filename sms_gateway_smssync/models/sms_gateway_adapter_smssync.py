@@ -4,7 +4,6 @@
 import logging
 
 from odoo import fields, models
-from odoo.exceptions import UserError
 
 from odoo.addons.phone_validation.tools.phone_validation import phone_format
 from odoo.addons.sms_gateway_hub import const as hub_const
@@ -250,25 +249,3 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
         if kind == "ping":
             error = self.env._("This address is for the app SMSsync. It is reachable.")
         return smssync.answer_refused(error)
-
-    # -- Extras ----------------------------------------------------------------
-
-    def _test_connection(self, gateway):
-        devices = gateway.device_ids
-        if not devices:
-            raise UserError(self.env._("Add a phone first."))
-        silent = devices.filtered(lambda device: not device.last_seen_at)
-        if silent == devices:
-            raise UserError(
-                self.env._(
-                    "No phone has called yet. Enter the Sync URL and the secret on it, "
-                    "then start the SMSsync service there."
-                )
-            )
-        latest = max(filter(None, devices.mapped("last_seen_at")))
-        return self.env._(
-            "%(heard)s of %(all)s phones have called, the last one at %(time)s (UTC).",
-            heard=len(devices - silent),
-            all=len(devices),
-            time=latest,
-        )

@@ -2,13 +2,18 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import base64
+import io
+
+import qrcode
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .. import const
 from ..tools import smssync
 
-_QR_PIXELS = 320
+# Pixels of one dot of a QR code.
+_QR_DOT = 5
 _TITLE_MIN = 4
 
 
@@ -60,9 +65,12 @@ class SmsGatewayDevice(models.Model):
         help="Fills in the Sync URL and the secret in versions 3.x: “Scan QR code”.",
     )
 
+    @api.depends("version", "results_api", "gateway_code")
+    def _compute_warning(self):
+        return super()._compute_warning()
+
     @api.depends("name", "token", "secret", "poll_url")
     def _compute_setup_qr(self):
-        reports = self.env["ir.actions.report"]
         for device in self:
             if not device.poll_url or not device.secret:
                 device.setup_qr = False
@@ -74,10 +82,9 @@ class SmsGatewayDevice(models.Model):
                 device.secret,
             )
             # Made here and not by an address: what is in an address gets logged.
-            image = reports.barcode(
-                "QR", text, width=_QR_PIXELS, height=_QR_PIXELS, barLevel="M"
-            )
-            device.setup_qr = base64.b64encode(image)
+            image = io.BytesIO()
+            qrcode.make(text, box_size=_QR_DOT).save(image, format="PNG")
+            device.setup_qr = base64.b64encode(image.getvalue())
 
     @api.constrains("key_names")
     def _check_key_names(self):
@@ -92,6 +99,36 @@ class SmsGatewayDevice(models.Model):
                         piece=error,
                     )
                 ) from None
+
+    def _get_warnings(self):
+        warnings = super()._get_warnings()
+        if self.gateway_code != "smssync":
+            return warnings
+        version = smssync.read_version(self.version)
+        if not smssync.has_results_api(version):
+            warnings.append(
+                self.env._(
+                    "Version %s of the app can neither confirm texts nor report on "
+                    "them: what it fetched stays unconfirmed. Install 3.1.1.",
+                    self.version,
+                )
+            )
+        elif version in const.FRAGILE_VERSIONS:
+            warnings.append(
+                self.env._(
+                    "Version %s of the app reports without its secret. Install 3.1.1.",
+                    self.version,
+                )
+            )
+        elif self.results_api == "off":
+            warnings.append(
+                self.env._(
+                    "The phone cannot confirm texts: what it fetched stays "
+                    "unconfirmed. Switch “Enable Message Results API” on in the app, "
+                    "then here."
+                )
+            )
+        return warnings
 
     def _get_key_names(self):
         """Return the app's own names of fields -> those on this phone.

@@ -3,3 +3,4 @@
 
 from . import test_smssync
 from . import test_smssync_adapter
+from . import test_smssync_http
