@@ -112,7 +112,7 @@ def check(reply):
     for name in ("location", "set-cookie"):
         assert name not in reply.headers, reply
     assert "no-store" in reply.headers["cache-control"], reply
-    assert b"Traceback" not in reply.body and b"<" not in reply.body, reply
+    assert b"Traceback" not in reply.body and b"<html" not in reply.body, reply
     return reply
 
 
@@ -296,7 +296,7 @@ class Account:
     def rows(self, columns="state", where="TRUE", *params):
         return self.database.rows(
             f"SELECT {columns} FROM sms_gateway_message WHERE gateway_id = %s "
-            f"AND direction = 'outgoing' AND {where} ORDER BY id",
+            f"AND direction = 'outgoing' AND ({where}) ORDER BY id",
             self.gateway_id,
             *params,
         )
@@ -340,7 +340,7 @@ class Account:
 
     # Time
 
-    def age(self, seconds, what="TRUE"):
+    def age(self, seconds):
         """Let time pass: move back what the hub noted of texts and phones."""
         span = f"interval '{seconds} seconds'"
         for table, column in self.times():
@@ -352,7 +352,7 @@ class Account:
             )
             self.database.rows(
                 f'UPDATE {table} SET "{column}" = "{column}" - {span} '
-                f"WHERE {gateway} AND ({what})"
+                f"WHERE {gateway}"
             )
 
     def times(self):
@@ -607,6 +607,7 @@ def test_must_07_no_secret_for_strangers(server):
     """No answer to somebody who did not prove it holds the secret; nor does the log."""
     account = Account(server)
     secret = account.secret()
+    start = len(server.log.read_bytes())
     for query, method in itertools.product(
         ("", "?task=send", "?task=send&secret=x", "?task=result", "?task=sent", "?a=b"),
         ("GET", "POST", "PUT"),
@@ -614,7 +615,7 @@ def test_must_07_no_secret_for_strangers(server):
         assert secret.encode() not in account.ask(query, method=method).body
     assert not account.post("x", secret="wrong").accepted
     assert account.offer() == []
-    log = server.log.read_text()
+    log = server.log.read_bytes()[start:].decode()
     assert secret not in log and account.column("token") not in log
     assert "task=send" not in log
 
@@ -691,17 +692,18 @@ def test_must_08_one_document_whatever_comes(account):
         reply = account.ask(query, method=method, body=body or None)
         assert reply.status in (200, 400, 413), (method, query, body[:50], reply)
         if "task=send" in query:
-            crashing += check_crashes(reply)
+            # It gives no version away: two of them get an answer of their own.
+            crashing += check_crashes(reply, [v for v in VERSIONS if v[:3] != "2.7"])
     assert not crashing
     assert account.incoming() == []
 
 
-def check_crashes(reply):
+def check_crashes(reply, versions=VERSIONS):
     """Return the versions that an answer to a poll for texts crashes."""
     from smssync_phone import Answer
 
     crashes = []
-    for version in VERSIONS:
+    for version in versions:
         phone = Phone("http://127.0.0.1/", "", version=version)
         answer = Answer(reply.status, reply.headers["content-type"], reply.body)
         phone._request = lambda *_args, answer=answer: answer
@@ -845,7 +847,6 @@ def test_must_09_the_answer_to_a_text(account):
         assert reply.status == 200, values
         payload = reply.payload
         assert payload["success"] in (True, "true"), values
-        assert payload["success"] is not 1  # noqa: F632
         assert payload["messages"] == [] and payload["error"] is None
     account.incoming()
 
@@ -957,7 +958,7 @@ def test_must_13_senders_and_texts(account):
 def test_must_14_replies_wait_for_the_poll(server):
     """Texts ride on the answer to a text only where it is set, and for 2.x."""
     account = Account(server)
-    number = new_number()
+    account.text(1, "For somebody else")
     for switch, version, rides in (
         (False, "2.8.3", 0),
         (True, "3.1.1", 0),
@@ -965,19 +966,18 @@ def test_must_14_replies_wait_for_the_poll(server):
         (True, "2.8.3", 1),
     ):
         account.set(instant_replies=switch)
-        account.text(1, f"Reply {switch} {version}")
+        words = f"Reply {switch} {version}"
+        (number,) = account.text(1, words)
         reply = account.post("Hello?", number, version=version)
         assert reply.accepted
         messages = reply.payload["messages"]
-        assert len(messages) >= rides and bool(messages) == bool(rides), (
-            switch,
-            version,
-        )
-    # They count as taken: nobody offers them again.
-    taken = {message["uuid"] for message in messages}
-    assert len(taken) == len(messages)
-    assert not taken & {message["uuid"] for message in account.offer()}
-    assert account.claim(taken) == []
+        assert [m["message"] for m in messages] == [words] * rides, (switch, version)
+    # It counts as taken: nobody offers it again.
+    (taken,) = messages
+    assert taken["to"] == number
+    assert taken["uuid"] not in {message["uuid"] for message in account.offer()}
+    assert account.claim([taken["uuid"]]) == []
+    assert account.state(taken["uuid"]) == "unconfirmed"
 
 
 def test_must_15_no_success_without_a_text(account):
@@ -1061,7 +1061,11 @@ def test_must_18_concurrent_polls(account):
     account.claim(uuids[:1])
     account.age(400)
     account.settle()
-    again = [message["uuid"] for _turn in range(20) for message in account.offer()]
+    again = []
+    for _turn in range(20):
+        # It gets more than one again as soon as it claims again.
+        again += [message["uuid"] for message in account.offer()]
+        account.claim(again)
     assert len(again) == len(set(again)) == 299
     assert not set(again) & set(uuids)
 
@@ -1086,9 +1090,9 @@ def test_must_19_the_claim(server):
     taken = [reference for answer in firsts for reference in answer]
     assert set(taken) == set(mine[4:6])
     # An answer may come twice to who asks twice: the app does not send it twice.
-    assert account.rows("count(*)", "request_at IS NOT NULL") == [(4 + 4 + 2,)]
+    assert len(account.rows("id", "request_at IS NOT NULL")) == 4 + 4 + 2
     # A lease that is over.
-    account.age(400, "request_at IS NULL")
+    account.age(400)
     assert account.claim(mine[6:], 0) == []
 
 
@@ -1109,7 +1113,7 @@ def test_must_20_strange_references(server):
     account.report(rows, 0)
     account.report([*rows, {"uuid": mine[0], "sent_result_code": -1}], 0)
     account.wait_state(mine[0], "sent")
-    assert account.settled() or account.incoming() == []
+    assert account.incoming() == []
     assert account.state(theirs[0]) == "sending"
 
 
@@ -1165,10 +1169,10 @@ def test_must_22_phones_without_acknowledgement(server):
 
 def test_must_23_short_questions(server):
     """Questions for results are few, of this phone, and get round to each text."""
-    account = Account(server, 2)
+    account = Account(server, 2, messages_per_poll=20)
     account.load(150, "Asked")
     mine, theirs = [], []
-    for _turn in range(2):
+    for _turn in range(4):
         mine += [message["uuid"] for message in account.offer(0)]
         theirs += [message["uuid"] for message in account.offer(1)]
     assert sorted(account.claim(mine, 0)) == sorted(mine)
@@ -1177,11 +1181,12 @@ def test_must_23_short_questions(server):
     asked = set()
     for _turn in range(20):
         questions = account.questions(0, "2.8.3")
-        assert len(questions) <= 50 and len(set(questions)) == len(questions)
+        assert len(questions) <= 20 and len(set(questions)) == len(questions)
         assert set(questions) <= set(mine)
         asked |= set(questions)
     assert asked == set(mine), "some texts are never asked about"
     account.age(30 * 86_400)
+    account.settle()
     assert account.questions(0, "2.8.3") == []
 
 
@@ -1755,6 +1760,7 @@ class Soak:
             lock.acquire()
         try:
             self.account.age(seconds)
+            self.account.settle()
         finally:
             for lock in self.locks:
                 lock.release()
@@ -1835,6 +1841,7 @@ def check_soak(account, soak, record_property):
     }
     for name, value in figures.items():
         record_property(name, value)
+    print(figures)  # pytest -rP shows it
     assert len(states) == SOAK_MESSAGES
     assert figures["doubled"] == 0, figures
     assert figures["lost"] == 0, figures
