@@ -17,6 +17,7 @@ MODULES = [
     "sms_gateway_hub",
     "sms_gateway_drill",
     "sms_gateway_clickatell",
+    "sms_gateway_smssync",
     "base_automation",
     "calendar_sms",
     "mass_mailing_sms",
