@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg2 import DataError
 
+from odoo.exceptions import MissingError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from .. import const
@@ -121,7 +122,7 @@ class SenderRun:
     # ------------------------------------------------------------------
 
     def _open(self, env):
-        gateway = env["sms.gateway"].browse(self.gateway_id).exists()
+        gateway = self._find_gateway(env)
         messages = env["sms.gateway.message"]
         if not gateway:
             return False
@@ -134,6 +135,15 @@ class SenderRun:
         if rests and max(rests) > now:
             gateway._trigger_sender(max(rests))
         return False
+
+    def _find_gateway(self, env):
+        """Return the gateway, none where it was deleted: by one statement."""
+        gateway = env["sms.gateway"].browse(self.gateway_id)
+        try:
+            gateway.mapped("code")
+        except MissingError:
+            return gateway.browse()
+        return gateway
 
     def _may_send(self, gateway):
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -234,9 +244,10 @@ class SenderRun:
         per_request = self.adapter._get_max_messages_per_request(self.gateway)
         at_least = self.transport.parallel * per_request * 4
         rate = 0.0
-        if self.finished:
-            rate = self.finished / max(time.monotonic() - self.first_at, 0.01)
-        return min(max(int(rate), at_least), const.CLAIM_MAX)
+        if done := self.finished + len(self.outcomes):
+            rate = done / max(time.monotonic() - self.first_at, 0.01)
+        room = int(rate * const.CLAIM_HORIZON_S)
+        return min(max(room, at_least), const.CLAIM_MAX)
 
     def _record(self):
         """Store what is known, then let core and the screens know of it."""
@@ -299,7 +310,7 @@ class SenderRun:
 
     def _finish(self, env):
         """Note the gateway's health and wake the next run, if there is a need."""
-        gateway = env["sms.gateway"].browse(self.gateway_id).exists()
+        gateway = self._find_gateway(env)
         if not gateway:
             return
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
@@ -525,9 +536,10 @@ class SenderRun:
     def _is_full(self):
         """Say whether the transport has what can leave now, or in a moment."""
         limit = self.transport.parallel
-        if self.latency_s is not None and self.latency_s < const.GATE_VALID_S / 2:
-            # So that no thread waits for us; who waits there leaves in time.
-            limit *= 2
+        if self.latency_s is not None:
+            # So that no thread waits for us: as many more as leave in time.
+            in_time = const.GATE_VALID_S / 2 / max(self.latency_s, 0.001)
+            limit += int(limit * min(in_time, 1.0))
         return self.transport.pending >= limit
 
     def _reconsider(self):

@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 from .. import const
@@ -116,15 +117,17 @@ def raise_for_status(response):
     raise GatewayOutcomeUnknown(detail, provider_code=code)
 
 
+@lru_cache(maxsize=256)
 def written_forms(secret):
     """Return a secret as it may stand in a URL, a form or JSON, longest first."""
+    # Asked for with every answer: the same few secrets again and again.
     forms = {
         secret,
         quote(secret, safe=""),
         quote_plus(secret),
         json.dumps(secret)[1:-1],
     }
-    return sorted(forms, key=len, reverse=True)
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def redact(text, secrets, *, limit=2000):

@@ -1,0 +1,129 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""The benchmark works: each metric has both sides and a ratio. No bar is held here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support import CHECKOUT, Database
+
+BENCH = CHECKOUT / "tests" / "bench"
+METRICS = [f"P{number}" for number in range(1, 14)]
+ADDONS = [
+    "sms_gateway_hub",
+    "sms_gateway_bench",
+    "sms_gateway_clickatell",
+    "sms_gateway_smssync",
+    "sms_twilio",
+    "mass_mailing_sms",
+]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    """Run the benchmark at tiny sizes; give its JSON document."""
+    folder = tmp_path_factory.mktemp("bench")
+    database = Database(f"sgh_bench_{os.getpid()}")
+    database.create(ADDONS, os.environ.get("SGH_CORE_DB"))
+    try:
+        done = subprocess.run(
+            [
+                sys.executable,
+                BENCH,
+                "--tiny",
+                "--force",
+                "--database",
+                database.name,
+                "--json",
+                folder / "figures.json",
+            ],
+            # Its servers' logs are no log of a test: they are killed under way.
+            env={**os.environ, "SGH_LOG_DIR": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=CHECKOUT,
+            timeout=600,
+        )
+        assert (folder / "figures.json").exists(), done.stderr[-3000:]
+        document = json.loads((folder / "figures.json").read_text())
+        document["output"] = done.stdout
+        return document
+    finally:
+        database.drop()
+
+
+def test_everything_could_be_measured(figures):
+    """No metric fails, and none is left out."""
+    assert figures["failed"] == []
+
+
+@pytest.mark.parametrize("key", METRICS)
+def test_both_sides_are_measured(figures, key):
+    """Each metric has a row with a bar, and each row both sides and a ratio."""
+    rows = [row for row in figures["rows"] if row["key"] == key]
+    assert any(row["bar"] for row in rows)
+    for row in rows:
+        assert row["samples"]["ours"], row
+        assert len(row["samples"]["ours"]) == len(row["samples"]["reference"]), row
+        assert row["reference"] > 0, row
+        assert row["ratio"] is not None, row
+        assert row["verdict"] in (("met", "missed") if row["bar"] else ("",)), row
+
+
+def test_the_table_names_every_metric(figures):
+    """What a person reads has a line for each row."""
+    lines = figures["output"].splitlines()
+    for row in figures["rows"]:
+        assert any(row["key"] in line and row["name"] in line for line in lines), row
+
+
+def test_a_busy_machine_is_refused():
+    """Where other programs run it measures nothing, unless it is told to."""
+    done = subprocess.run(
+        [sys.executable, BENCH, "--tiny", "--database", "none", "--load-average", "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "busy" in done.stderr and "--force" in done.stderr
+
+
+def test_the_document_is_written_between_its_markers(tmp_path, monkeypatch):
+    """The table replaces the last one in the document, and nothing else."""
+    monkeypatch.syspath_prepend(str(BENCH.parent))
+    from bench import report  # noqa: PLC0415 its folder is on the path by now
+    from bench.metrics import Row  # noqa: PLC0415 see above
+
+    path = tmp_path / "performance.md"
+    path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    run = {
+        "date": "2026-01-02T03:04:05+00:00",
+        "mode": "quick",
+        "load_average": 0.1,
+        "machine": {
+            "commit": "abc",
+            "processors": 2,
+            "processor": "a processor",
+            "memory_gb": 8,
+            "python": "3.12",
+            "postgresql": {"server_version": "15.1 (X)", "shared_buffers": "256MB"},
+        },
+    }
+    row = Row("P1", "What | else", "rows/s", [1.0], [4.0], "a copy", (">=", 0.5))
+    for _turn in range(2):
+        report.write_docs([row], run, path)
+    text = path.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n")
+    assert "old" not in text
+    assert text.count("| P1 |") == 1
+    assert "What \\| else" in text and "**missed**" in text
+    path.write_text("no place")
+    with pytest.raises(ValueError, match="no place for the table"):
+        report.write_docs([row], run, path)
