@@ -151,7 +151,7 @@ def test_many_phones_fetch_at_once(server, database, fleet):
 
 
 def test_refusal_races_the_claim(server, database, fleet):
-    """F23: a refusal and the claim at the same moment: claimed or cancelled, not both."""
+    """F23: a refusal and a claim at the same moment: claimed or cancelled, not both."""
     phone = Phone(server, fleet, parts_per_minute=0)
     outcomes = collections.Counter()
     for _round in range(12):
