@@ -422,10 +422,10 @@ class SmsGatewayEvent(models.Model):
                 message["at"] = event.occurred_at or event.received_at
                 message["event"] = event
                 changes[message["id"]] = message
-                event.state = "applied"
+                state = "applied"
             else:
-                event.state = "ignored"
-            event.message_id = message["id"]
+                state = "ignored"
+            event.write({"state": state, "message_id": message["id"]})
             if event.cost and not message["cost"]:
                 message["cost"] = event.cost
                 message["cost_unit"] = event.cost_unit

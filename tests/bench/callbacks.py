@@ -96,11 +96,13 @@ def _core_trackers(site, count):
         for row in site.rows(
             """
             WITH shown AS (
-                INSERT INTO mail_message (model, res_id, message_type, body, date,
-                                          create_date)
-                SELECT 'res.partner', 1, 'sms', 'Bench', now() AT TIME ZONE 'UTC',
-                       now() AT TIME ZONE 'UTC'
-                  FROM generate_series(1, %s) AS n RETURNING id),
+                INSERT INTO mail_message (model, res_id, message_type, body, author_id,
+                                          date, create_date)
+                SELECT 'res.partner', 1, 'sms', 'Bench', author.partner_id,
+                       now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+                  FROM generate_series(1, %s) AS n,
+                       (SELECT partner_id FROM res_users WHERE login = 'admin')
+                       AS author RETURNING id),
             told AS (
                 INSERT INTO mail_notification (mail_message_id, res_partner_id,
                             notification_type, notification_status, sms_number)

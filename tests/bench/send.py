@@ -174,7 +174,8 @@ def _clickatell(bench, core_rates):
         gateway.cron_id.active = False
         gateway_id = gateway.id
         apis = [name for name, _label in gateway._fields["clickatell_api"].selection]
-    for interface in apis:
+    # The quick run has time for the one that new accounts have.
+    for interface in apis if sizes.growth or sizes.pairs == 1 else apis[:1]:
         site.set(gateway_id, clickatell_api=interface)
         with site.env() as env:
             gateway = env["sms.gateway"].browse(gateway_id)
