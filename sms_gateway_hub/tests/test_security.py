@@ -651,7 +651,7 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             "sms.gateway": {
                 "action_resume", "action_send_now", "action_test_connection",
                 "action_update_balance", "action_renew_webhook_token",
-                "action_open_messages",
+                "action_open_messages", "action_open_devices",
             },
             "sms.gateway.device": {
                 "action_give_up", "action_renew_secret", "action_renew_token",
