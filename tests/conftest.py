@@ -16,6 +16,8 @@ EXPECT_MS = 60_000
 MODULES = [
     "sms_gateway_hub",
     "sms_gateway_drill",
+    "sms_gateway_clickatell",
+    "sms_gateway_smssync",
     "base_automation",
     "calendar_sms",
     "mass_mailing_sms",

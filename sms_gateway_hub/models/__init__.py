@@ -38,15 +38,15 @@ from . import sms_gateway_attempt
 from . import sms_gateway_balance
 from . import sms_gateway_device
 from . import sms_gateway_event
-from . import sms_gateway_event_part
 from . import sms_gateway_event_device
+from . import sms_gateway_event_part
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
 from . import sms_gateway_message_auto
 from . import sms_gateway_message_contact
-from . import sms_gateway_message_pull
 from . import sms_gateway_message_lookup
+from . import sms_gateway_message_pull
 from . import sms_gateway_message_schedule
 from . import sms_gateway_message_thread
 from . import sms_gateway_pull

@@ -164,6 +164,7 @@ class SmsGatewayDevice(models.Model):
         compute="_compute_status",
     )
     warning = fields.Text("Warnings", compute="_compute_warning")
+    warning_label = fields.Char("Look after", compute="_compute_warning")
     queued_count = fields.Integer(
         "Waiting",
         compute="_compute_counts",
@@ -228,38 +229,37 @@ class SmsGatewayDevice(models.Model):
     )  # fmt: skip
     def _compute_warning(self):
         for device in self:
-            device.warning = "\n".join(device._get_warnings()) or False
+            warnings = device._get_warnings()
+            device.warning_label = ", ".join(warnings) or False
+            device.warning = "\n".join(warnings.values()) or False
 
     def _get_warnings(self):
-        """Return what somebody should look after, in whole sentences."""
+        """Return what somebody should look after.
+
+        :return: dict of some words to whole sentences
+        """
         self.ensure_one()
-        warnings = []
+        warnings = {}
         if self.status == "offline":
-            warnings.append(
-                self.env._(
-                    "The phone does not ask for texts any more. See that it is "
-                    "switched on, charged and online, and that its app is running."
-                )
+            warnings[self.env._("Offline")] = self.env._(
+                "The phone does not ask for texts any more. See that it is switched "
+                "on, charged and online, and that its app is running."
             )
         if self.unclaimed_offers >= const.UNCLAIMED_MAX:
-            warnings.append(
-                self.env._(
-                    "The phone fetched texts %s times and did not confirm that it will "
-                    "send them. It may have sent them: they are unconfirmed. It gets "
-                    "one text at a time until it confirms again. Check the settings of "
-                    "its app.",
-                    self.unclaimed_offers,
-                )
+            warnings[self.env._("Does not confirm")] = self.env._(
+                "The phone fetched texts %s times and did not confirm that it will "
+                "send them. It may have sent them: they are unconfirmed. It gets one "
+                "text at a time until it confirms again. Check the settings of its "
+                "app.",
+                self.unclaimed_offers,
             )
         if self.battery_at and self.battery < const.BATTERY_LOW:
-            warnings.append(
-                self.env._("The battery is at %s %%. Charge the phone.", self.battery)
+            warnings[self.env._("Battery low")] = self.env._(
+                "The battery is at %s %%. Charge the phone.", self.battery
             )
         if self.daily_limit and self._count_today() >= self.daily_limit:
-            warnings.append(
-                self.env._(
-                    "Today's limit is reached: it gets no more texts until tomorrow."
-                )
+            warnings[self.env._("Today's limit")] = self.env._(
+                "Today's limit is reached: it gets no more texts until tomorrow."
             )
         return warnings
 

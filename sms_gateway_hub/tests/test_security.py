@@ -41,6 +41,14 @@ MATRIX = {
         "public": "", "portal": "", "user": "r", "manager": "r",
         "administrator": "rwcu", "system": "rwcu",
     },
+    "sms.gateway.device": {
+        "public": "", "portal": "", "user": "r", "manager": "r",
+        "administrator": "rwcu", "system": "rwcu",
+    },
+    "sms.gateway.coverage": {
+        "public": "", "portal": "", "user": "", "manager": "",
+        "administrator": "rwcu", "system": "rwcu",
+    },
     "sms.consent": {
         "public": "", "portal": "", "user": "r", "manager": "r",
         "administrator": "r", "system": "r",
@@ -544,6 +552,14 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             {"name": "Broadcast", "body": "Hello", "company_id": self.env.company.id}
         )
         conversation = self.make_conversation()
+        pull = self.make_gateway(code="testing_pull", name="Phones")
+        device = self.env["sms.gateway.device"].create(
+            {"name": "Front desk", "gateway_id": pull.id}
+        )
+        phone_secrets = device.token, device.secret
+        coverage = self.env["sms.gateway.coverage"].create(
+            {"gateway_id": self.gateway.id, "number": NUMBERS[0]}
+        )
         self.env.flush_all()
         everybody = ("user", "manager", "administrator", "system")
         calls = {
@@ -560,9 +576,20 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             "sms.gateway.event": {
                 "action_replay": (event, ("administrator", "system"))
             },
+            "sms.gateway.device": {
+                name: (device, ("administrator", "system"))
+                for name in (
+                    "action_renew_token",
+                    "action_renew_secret",
+                    "action_give_up",
+                )
+            },
+            "sms.gateway.coverage": {
+                "action_check": (coverage, ("administrator", "system"))
+            },
             "sms.gateway.message": {
                 name: (message, ("manager", "administrator", "system"))
-                for name in ("action_cancel", "action_send_again")
+                for name in ("action_ask_gateway", "action_cancel", "action_send_again")
             }
             | {
                 name: (incoming, ("manager", "administrator", "system"))
@@ -609,6 +636,10 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                         else:
                             self.assertEqual(error, "odoo.exceptions.AccessError")
                             self.assertEqual(self.gateway.webhook_token, token)
+                            self.assertEqual(
+                                (device.token, device.secret), phone_secrets
+                            )
+                            self.assertTrue(device.active)
                             self.assertEqual(len(self.messages_of()), 2)
                             self.assertEqual(broadcast.state, "draft")
                             self.assertEqual(conversation.state, "to_answer")
@@ -620,10 +651,17 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             "sms.gateway": {
                 "action_resume", "action_send_now", "action_test_connection",
                 "action_update_balance", "action_renew_webhook_token",
+                "action_open_messages", "action_open_devices",
+            },
+            "sms.gateway.device": {
+                "action_give_up", "action_renew_secret", "action_renew_token",
+                # Opens a list of what one may read.
                 "action_open_messages",
             },
+            "sms.gateway.coverage": {"action_check"},
             "sms.gateway.message": {
-                "action_cancel", "action_send_again", "action_open_document",
+                "action_ask_gateway", "action_cancel", "action_send_again",
+                "action_open_document",
                 "get_chatter_data", "action_opt_out", "action_not_opt_out",
                 "action_not_this_person", "action_open_conversation",
             },
