@@ -123,6 +123,8 @@ class Account:
     :param device: fields of each phone
     """
 
+    _times = {}
+
     def __init__(self, server, phones=1, gateway=None, **device):
         self.server = server
         self.database = server.database
@@ -340,32 +342,38 @@ class Account:
 
     # Time
 
-    def age(self, seconds):
-        """Let time pass: move back what the hub noted of texts and phones."""
-        span = f"interval '{seconds} seconds'"
-        for table, column in self.times():
-            gateway = (
-                f"device_id IN (SELECT id FROM sms_gateway_device "
-                f"WHERE gateway_id = {self.gateway_id})"
-                if table not in ("sms_gateway_message", "sms_gateway_device")
-                else f"gateway_id = {self.gateway_id}"
+    def age(self, seconds, messages="TRUE"):
+        """Let time pass: move back what the hub noted of texts and phones.
+
+        :param str messages: condition for the texts that are worth it
+        """
+        for table, where in (
+            ("sms_gateway_message", messages),
+            ("sms_gateway_device", "TRUE"),
+        ):
+            moves = ", ".join(
+                f"\"{name}\" = \"{name}\" - interval '{seconds} seconds'"
+                for name in self.times(table)
             )
             self.database.rows(
-                f'UPDATE {table} SET "{column}" = "{column}" - {span} '
-                f"WHERE {gateway}"
+                f"UPDATE {table} SET {moves} WHERE gateway_id = %s AND ({where})",
+                self.gateway_id,
             )
 
-    def times(self):
+    def times(self, table):
         """Columns that hold when something of a text or a phone was."""
-        rows = self.database.rows(
-            "SELECT table_name, column_name FROM information_schema.columns "
-            "WHERE data_type LIKE 'timestamp%%' AND table_schema = 'public' "
-            "AND (table_name LIKE 'sms_gateway_device%%' "
-            "OR table_name = 'sms_gateway_message') "
-            "AND column_name NOT IN ('create_date', 'write_date', 'expires_at', "
-            "'scheduled_at', 'due_at')"
-        )
-        return [(table, column) for table, column in rows]
+        if table not in self._times:
+            self._times[table] = [
+                name
+                for (name,) in self.database.rows(
+                    "SELECT column_name FROM information_schema.columns "
+                    "WHERE table_name = %s AND data_type LIKE 'timestamp%%' "
+                    "AND column_name NOT IN ('create_date', 'write_date', "
+                    "'expires_at', 'scheduled_at', 'due_at')",
+                    table,
+                )
+            ]
+        return self._times[table]
 
     def settle(self):
         """Run what settles texts whose time is over, and watches the phones."""
@@ -1759,7 +1767,7 @@ class Soak:
         for lock in self.locks:
             lock.acquire()
         try:
-            self.account.age(seconds)
+            self.account.age(seconds, "state = 'sending'")
             self.account.settle()
         finally:
             for lock in self.locks:
@@ -1904,6 +1912,7 @@ def test_ten_thousand_incoming_texts(server, record_property):
     wait_for(account.settled, timeout_s=300, what="the end of the events")
     record_property("taken_in_s", round(time.monotonic() - start, 1))
     rows = account.incoming("body")
+    print(len(posts), "posts", round(took), "s, taken in", len(rows))
     assert len(rows) == len(set(rows)) == INBOUND_MESSAGES
 
 
@@ -1929,7 +1938,7 @@ def test_p11_a_poll_beside_an_empty_route(server, record_property):
                 times[name].append(took)
         offered.append(len(reply.payload["messages"]))
         # The next one finds 50 waiting again, and the phone's minute over.
-        account.age(61)
+        account.age(61, "state = 'sending'")
         account.database.rows(
             "UPDATE sms_gateway_message SET state = 'queued', external_ref = NULL, "
             "lease_until = NULL, device_id = NULL "
@@ -1946,4 +1955,5 @@ def test_p11_a_poll_beside_an_empty_route(server, record_property):
             f"{name}_median_ms", round(sorted(values)[len(values) // 2] * 1000, 2)
         )
     record_property("ratio", round(p95["poll"] / p95["empty"], 2))
+    print({name: round(value * 1000, 2) for name, value in p95.items()}, "ms")
     assert p95["poll"] <= P11_LIMIT * p95["empty"], p95
