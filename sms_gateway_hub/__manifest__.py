@@ -27,6 +27,7 @@
         "views/sms_assignment_rule_views.xml",
         "views/sms_broadcast_views.xml",
         "views/sms_gateway_event_views.xml",
+        "wizards/sms_gateway_coverage_views.xml",
         "views/sms_gateway_views.xml",
         "views/sms_gateway_device_views.xml",
         "views/res_partner_views.xml",

@@ -351,6 +351,10 @@ EVENT_GAPS_S = (2, 5, 15, 60, 300, 900, 3600, 3600, 3600)
 EVENT_LIFETIME_S = 24 * 3600
 EVENT_BUDGET_S = 5.0
 EVENT_BATCH = 500
+# How long the parts of a long incoming text wait for each other: legacy gateways repeat
+# a callback that failed after 2, 4 and 8 minutes.
+PARTS_WAIT_S = 15 * 60
+PART_MISSING = "[…]"
 # Incoming texts of one pass: each sets off much, and a kill undoes a whole pass.
 INBOUND_BATCH = 20
 
@@ -392,8 +396,9 @@ SEEN_EVERY_S = 5
 # References of one claim, and reports or texts of one call, that are looked at.
 POLL_ITEMS_MAX = 1000
 # References that a device is asked to report on at once; as many as it may fetch at
-# once, if that is more.
+# once, if that is more, up to what its reports may hold.
 ASK_MAX = 20
+ASK_LIMIT = 100
 # How long after the claim reports are asked for that would correct what was settled:
 # from devices that report deliveries, and from others.
 ASK_DELIVERED_S = 6 * 3600

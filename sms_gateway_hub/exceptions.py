@@ -67,7 +67,7 @@ class GatewayAccountError(GatewayError):
     """The account is refused: wrong key, no credit, suspended, limit used up.
 
     :param float retry_after_s: seconds until it is tried again, where the gateway says
-        so; otherwise ``const.PAUSE_ACCOUNT_S``
+        so; otherwise ``const.PAUSE_ACCOUNT_S``. ``until_named`` tells which it is
     """
 
     retryable = True
@@ -77,6 +77,7 @@ class GatewayAccountError(GatewayError):
         self.pause_s = _bounded_s(
             retry_after_s, const.PAUSE_ACCOUNT_S, const.PAUSE_CAP_S
         )
+        self.until_named = retry_after_s is not None
 
 
 class GatewayConfigError(GatewayAccountError):

@@ -9,14 +9,16 @@ import http.cookiejar
 import itertools
 import json
 import os
+import random
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
-from support import SECRET, OdooServer, wait_for
+from support import SECRET, OdooServer, RpcError, wait_for
 
 CLIENTS = 20
 
@@ -39,9 +41,14 @@ class Door:
         )[0][0]
         self.target = f"/sms_gateway/{token}/inbound"
 
-    def deliver(self, number, text, event, **headers):
-        """Post a signed text; return the HTTP status, or None without an answer."""
+    def deliver(self, number, text, event, part=None, **headers):
+        """Post a signed text; return the HTTP status, or None without an answer.
+
+        :param list part: reference, number and total, of a part of a long text
+        """
         row = {"id": event, "type": "inbound", "from": number, "to": "4711"}
+        if part:
+            row["part"] = part
         body = json.dumps({"events": [{**row, "text": text}]}).encode()
         signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -65,7 +72,7 @@ class Door:
             connection.close()
 
     def deliver_all(self, texts):
-        """Deliver (number, text, event) by many clients that start together.
+        """Deliver (number, text, event[, part]) by many clients that start together.
 
         :return: list of the statuses, in order
         """
@@ -226,6 +233,86 @@ def test_100_texts_of_20_numbers_at_once(server, database, door):
     assert rows == [("to_answer", 2)]
 
 
+def test_parts_at_once(server, database, door):
+    """Parts of 60 long texts, mixed up and repeated, at several workers: 60 texts."""
+    numbers = [new_number() for _n in range(20)]
+    parts = [
+        (number, f"{n}.{place} ", f"PART-{number}-{n}-{place}", [f"R{n}", place, 4])
+        for number in numbers
+        for n in range(3)
+        for place in (1, 2, 3, 4)
+    ]
+    todo = parts * 2
+    random.Random(7).shuffle(todo)
+    stop = threading.Event()
+
+    def replay():
+        # Others take texts in beside the job.
+        while not stop.wait(0.05):
+            pending = server.call(
+                "sms.gateway.event", "search", [("state", "=", "pending")], limit=100
+            )
+            # The job may be at them again and again: then it has done it.
+            with suppress(RpcError):
+                server.call("sms.gateway.event", "action_replay", pending)
+
+    with ThreadPoolExecutor(1) as pool:
+        replaying = pool.submit(replay)
+        try:
+            statuses = door.deliver_all(todo)
+            assert set(statuses) == {200}, statuses
+            wait_for(door.settled, what="the end of the events")
+        finally:
+            stop.set()
+        replaying.result()
+    bodies = database.rows(
+        "SELECT number, body FROM sms_gateway_message WHERE number = ANY(%s)", numbers
+    )
+    assert sorted(bodies) == sorted(
+        (number, f"{n}.1 {n}.2 {n}.3 {n}.4 ") for number in numbers for n in range(3)
+    )
+
+
+def test_many_answers_to_one_contact_at_once(server, database, door):
+    """Eight people text one contact 24 times at once: each text is queued, once.
+
+    All write to one conversation. What another one got in the way of is repeated by
+    Odoo, and must never become a text that failed; whoever was in the way five times
+    presses once more.
+    """
+    number = new_number()
+    contact = server.call("res.partner", "create", {"name": "Busy", "phone": number})
+    barrier = threading.Barrier(8)
+
+    def work(who):
+        barrier.wait(30)
+        for n in range(24):
+            while True:
+                try:
+                    server.text([contact], f"Answer {n} of {who}")
+                    break
+                except RpcError as error:
+                    assert "could not serialize" in str(error), error
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    rows = database.rows(
+        "SELECT count(*), count(DISTINCT body) FROM sms_gateway_message "
+        "WHERE number = %s AND direction = 'outgoing' AND state != 'failed'",
+        number,
+    )
+    assert rows == [(192, 192)]
+    rows = database.rows(
+        "SELECT count(*) FROM mail_notification AS notification "
+        "JOIN mail_message AS message ON message.id = notification.mail_message_id "
+        "WHERE message.model = 'res.partner' AND message.res_id = %s "
+        "AND notification.notification_type = 'sms' "
+        "AND notification.notification_status IN ('exception', 'canceled')",
+        contact,
+    )
+    assert rows == [(0,)]
+
+
 def test_killed_while_texts_come_in(server, database, door):
     """A gateway repeats what got no answer: after a kill each text is there once."""
     numbers = [new_number() for _n in range(20)]
@@ -260,7 +347,7 @@ def test_killed_while_texts_come_in(server, database, door):
     if not door.settled():
         server.kill()
         server.start()
-    wait_for(door.settled, what="the end of the events")
+    wait_for(door.settled, timeout_s=300, what="the end of the events")
     found = story(database, numbers)
     assert found.pop("mails") == 200
     assert found == {

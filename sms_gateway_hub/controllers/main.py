@@ -20,16 +20,16 @@ _NO_TOKEN = "0" * 64
 # The second one also as Odoo's login page writes where to go on to.
 _TOKEN_IN_PATH = re.compile(
     # With what follows: queries of gateways and phones hold secrets, too.
-    r"(/sms_gateway/)[^/\s\"?]+((?:/[^\s\"?]*)?)(?:\?\S*)?|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+", re.I
+    r"(/sms_gateway/)[^/\s\"?]+((?:/[^\s\"?]*)?)(?:\?\S*)?"
+    r"|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+",
+    re.I,
 )
 
 
 def _hide_tokens(text):
     """Return a line of a log without tokens, and without queries of gateways."""
     return _TOKEN_IN_PATH.sub(
-        lambda found: (
-            f"{found[3]}***" if found[3] else f"{found[1]}***{found[2]}"
-        ),
+        lambda found: f"{found[3]}***" if found[3] else f"{found[1]}***{found[2]}",
         text,
     )
 
@@ -172,7 +172,16 @@ class SmsGatewayWebhook(http.Controller):
         for secret in adapter._get_redacted_values(gateway):
             for form in written_forms(secret):
                 raw = raw.replace(form.encode(), b"***")
-        return raw
+        try:
+            return adapter._redact_callback(gateway, raw)
+        except Exception as error:
+            # A callback is worth more than its raw form, and a secret more than both.
+            _logger.info(
+                "SMS gateway %s: the raw form of a callback is not kept: %s",
+                gateway.id,
+                type(error).__name__,
+            )
+            return b""
 
     def _answer(self, status, body=b"", content_type="text/plain; charset=utf-8"):
         return request.make_response(

@@ -200,6 +200,8 @@ class SmsReplyPage(http.Controller):
         conversation = link.conversation_id.with_env(env)
         thread = conversation.get_thread(limit=TEXTS_SHOWN)
         count = segments.count_segments(body)
+        gateway = conversation.sudo()._get_gateway()
+        parts_max = gateway.max_segments or const.MAX_SEGMENTS
         # Who may see the conversation may see whom it is with.
         name, number = conversation.sudo().display_name, conversation.number
         values = {
@@ -220,9 +222,9 @@ class SmsReplyPage(http.Controller):
                 chars=len(body), parts=count.segments
             ),
             "counter_words": self._counter_words(env),
-            "too_long_words": env._("Too long: at most %s SMS.", const.MAX_SEGMENTS),
-            "parts_max": const.MAX_SEGMENTS,
-            "too_long": count.segments > const.MAX_SEGMENTS,
+            "too_long_words": env._("Too long: at most %s SMS.", parts_max),
+            "parts_max": parts_max,
+            "too_long": count.segments > parts_max,
             "text_max_chars": _TEXT_MAX_CHARS,
             "nonce": uuid4().hex,
             "csrf_token": request.csrf_token() if link._needs_login() else False,

@@ -1,6 +1,8 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+# Mixins first: models of ours inherit them.
+from . import sms_text_export  # isort: skip
 from . import ir_actions_server
 from . import ir_http
 from . import mail_activity
@@ -33,22 +35,26 @@ from . import sms_gateway_adapter_pull
 from . import sms_gateway_adapter_sandbox
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
+from . import sms_gateway_balance
 from . import sms_gateway_device
 from . import sms_gateway_event
 from . import sms_gateway_event_device
+from . import sms_gateway_event_part
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
 from . import sms_gateway_message
 from . import sms_gateway_message_auto
 from . import sms_gateway_message_contact
+from . import sms_gateway_message_lookup
 from . import sms_gateway_message_pull
+from . import sms_gateway_message_schedule
 from . import sms_gateway_message_thread
 from . import sms_gateway_pull
 from . import sms_gateway_sandbox_rule
+from . import sms_gateway_schedule
 from . import sms_gateway_sender
 from . import sms_keyword
 from . import sms_reply_link
 from . import sms_sms
 from . import sms_suppression
 from . import sms_template
-from . import sms_text_export

@@ -15,6 +15,14 @@ class IrHttp(models.AbstractModel):
     _inherit = "ir.http"
 
     @classmethod
+    def _dispatch(cls, endpoint):
+        """Drop the one parameter that no function with ``self`` takes."""
+        controller = getattr(getattr(endpoint, "func", None), "__self__", None)
+        if isinstance(controller, SmsGatewayWebhook | SmsGatewayPoll | SmsReplyPage):
+            request.params.pop("self", None)
+        return super()._dispatch(endpoint)
+
+    @classmethod
     def _pre_dispatch(cls, rule, args):
         """Keep the raw body of callbacks: parsing a form would use it up."""
         result = super()._pre_dispatch(rule, args)

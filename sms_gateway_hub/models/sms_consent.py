@@ -29,6 +29,7 @@ class SmsConsent(models.Model):
 
     _name = "sms.consent"
     _description = "Consent to texts"
+    _inherit = ["sms.text.export"]
     _order = "at desc, id desc"
     _rec_name = "number"
 

@@ -56,7 +56,7 @@ class SmsConversation(models.Model):
 
     _name = "sms.conversation"
     _description = "SMS Conversation"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "sms.text.export"]
     _order = "last_at desc, id desc"
     _rec_names_search = ["number", "partner_id.name", "last_body"]
 

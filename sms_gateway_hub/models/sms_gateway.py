@@ -10,13 +10,15 @@ from markupsafe import escape
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL, format_datetime
 from odoo.tools.urls import urljoin
 
 from .. import const
 from ..exceptions import GatewayError
 from ..tools import keywords, quiet_hours, webhook
 from ..tools.transaction import in_new_transaction
+from ..tools.transport import redact
 
 _logger = logging.getLogger(__name__)
 
@@ -249,6 +251,9 @@ class SmsGateway(models.Model):
     feature_inbound = fields.Boolean(compute="_compute_features")
     feature_balance = fields.Boolean(compute="_compute_features")
     feature_sender = fields.Boolean(compute="_compute_features")
+    feature_lookup = fields.Boolean(compute="_compute_features")
+    feature_coverage = fields.Boolean(compute="_compute_features")
+    feature_schedule = fields.Boolean(compute="_compute_features")
 
     # Health
     paused_until = fields.Datetime(
@@ -277,9 +282,6 @@ class SmsGateway(models.Model):
         ],
         compute="_compute_health",
     )
-    balance = fields.Float(readonly=True, copy=False)
-    balance_unit = fields.Char(readonly=True, copy=False)
-    balance_at = fields.Datetime("Balance as of", readonly=True, copy=False)
     queued_count = fields.Integer("Queued", compute="_compute_counts")
     unconfirmed_count = fields.Integer("Unconfirmed", compute="_compute_counts")
     sent_today_count = fields.Integer("Sent today", compute="_compute_counts")
@@ -337,7 +339,15 @@ class SmsGateway(models.Model):
             adapter = gateway._get_adapter()
             gateway.reaches_people = adapter._reaches_people(gateway)
             features = adapter._get_features(gateway)
-            for feature in ("delivery_report", "inbound", "balance", "sender"):
+            for feature in (
+                "delivery_report",
+                "inbound",
+                "balance",
+                "sender",
+                "lookup",
+                "coverage",
+                "schedule",
+            ):
                 gateway[f"feature_{feature}"] = feature in features
 
     @api.depends("state", "paused_until", "throttled_until")
@@ -836,8 +846,12 @@ class SmsGateway(models.Model):
     # Health. Written by the sender, in short transactions of its own.
     # ------------------------------------------------------------------
 
-    def _pause(self, reason, seconds):
-        """Rest: keep the queue, tell the responsible user once, try again later."""
+    def _pause(self, reason, seconds, *, until_named=False):
+        """Rest: keep the queue, tell the responsible user once, try again later.
+
+        :param bool until_named: the gateway said until when, e.g. that a limit is used
+            up; whoever is told learns of it
+        """
         self.ensure_one()
         now = fields.Datetime.now()
         was_paused = bool(self.paused_until)
@@ -853,7 +867,8 @@ class SmsGateway(models.Model):
         self.fallback_gateway_id._trigger_sender()
         if not was_paused:
             _logger.info("SMS gateway %s is paused: %s", self.id, reason)
-            self._alert_responsible(reason)
+        if not was_paused or until_named:
+            self._alert_responsible(reason, until_named and self.paused_until)
 
     def _throttle(self, detail, seconds):
         """The gateway said "slow down": nothing leaves for a while, nothing failed."""
@@ -868,21 +883,47 @@ class SmsGateway(models.Model):
         )
         self._trigger_sender(self.throttled_until)
 
-    def _alert_responsible(self, reason):
+    def _alert_responsible(self, reason, until=None):
+        """Tell the responsible user that the gateway is paused, or for how long now.
+
+        :param str reason: words of the gateway
+        :param datetime until: UTC, where it is no short rest
+        """
         user = self.responsible_user_id or self.env.ref("base.user_admin")
-        self.activity_schedule(
+        if until:
+            note = self.env._(
+                "%(reason)s Its messages wait until %(until)s; then it tries again by "
+                "itself. After mending the cause, press “Resume”.",
+                reason=reason,
+                until=format_datetime(
+                    self.env, until, tz=user.tz or "UTC", dt_format="short"
+                ),
+            )
+        else:
+            note = self.env._(
+                "%(reason)s Its messages wait. It tries again by itself; after "
+                "mending the cause, press “Resume”.",
+                reason=reason,
+            )
+        self._alert(
             "sms_gateway_hub.mail_activity_type_paused",
-            user_id=user.id,
-            summary=self.env._("Gateway “%s” is paused", self.name),
-            # The reason holds words of the gateway: text, not HTML.
-            note=escape(
-                self.env._(
-                    "%(reason)s Its messages wait. It tries again by itself; after "
-                    "mending the cause, press “Resume”.",
-                    reason=reason,
-                )
-            ),
+            self.env._("Gateway “%s” is paused", self.name),
+            note,
         )
+
+    def _alert(self, activity_type, summary, note):
+        """Give the responsible user one activity of a type, or renew its words.
+
+        :param str activity_type: external id
+        :param str summary: what happened
+        :param str note: what to do; text, as it may hold words of the gateway
+        """
+        user = self.responsible_user_id or self.env.ref("base.user_admin")
+        values = {"summary": summary, "note": escape(note)}
+        if open_ones := self.activity_search([activity_type]):
+            open_ones.write(values)
+        else:
+            self.activity_schedule(activity_type, user_id=user.id, **values)
 
     def _resumed(self):
         """A request went through again: clear the pause and its alarm."""
@@ -981,26 +1022,67 @@ class SmsGateway(models.Model):
         """Ask the gateway whether it would take messages, and say so."""
         self.ensure_one()
         self.check_access("write")
-        sentence = self._get_adapter()._test_connection(self.sudo())
+        gateway = self.sudo()
+        sentence = gateway._ask(
+            lambda: gateway._get_adapter()._test_connection(gateway)
+        )
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {"message": sentence, "type": "success", "sticky": False},
         }
 
-    def action_update_balance(self):
-        """Ask the gateway what is left on the account."""
-        self.check_access("write")
-        for gateway in self.sudo():
-            amount, unit = gateway._get_adapter()._fetch_balance(gateway)
-            gateway.write(
-                {
-                    "balance": amount,
-                    "balance_unit": unit,
-                    "balance_at": fields.Datetime.now(),
-                }
+    def _ask(self, question):
+        """Ask the gateway something for a person who waits for the answer.
+
+        Call it before anything is written: an answer may take its time.
+
+        :param question: function that asks
+        :return: what it returns
+        :raise UserError: there is no answer, in words without secrets
+        """
+        self.ensure_one()
+        if self.reaches_people and self._is_neutralized():
+            raise UserError(
+                self.env._("This is a copy of the database: it asks no gateway.")
             )
-        return True
+        try:
+            return question()
+        except (UserError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            raise
+        except GatewayError as error:
+            detail = self._redact(error.detail) or type(error).__name__
+            raise UserError(
+                self.env._(
+                    "The gateway “%(name)s” does not answer this: %(detail)s",
+                    name=self.name,
+                    detail=detail,
+                )
+            ) from None
+        except Exception as error:
+            _logger.exception("SMS gateway %s: an answer could not be read", self.id)
+            raise UserError(
+                self.env._(
+                    "What the gateway “%s” answered could not be read. Is its address "
+                    "the right one?",
+                    self.name,
+                )
+            ) from error
+
+    def _redact(self, text):
+        """Return words of the gateway without its secrets, for a screen."""
+        return redact(str(text or ""), self._get_adapter()._get_redacted_values(self))
+
+    def _notify_user(self, message, kind):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "message": message,
+                "type": kind,
+                "next": {"type": "ir.actions.act_window_close"},
+            },
+        }
 
     def action_renew_webhook_token(self):
         """Give the gateway a new callback address; the old one stops at once."""

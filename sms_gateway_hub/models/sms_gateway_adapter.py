@@ -100,6 +100,9 @@ class SmsGatewayAdapter(models.AbstractModel):
     def _redact_callback(self, gateway, raw):
         """Take secrets out of a callback that are not the gateway's own fields.
 
+        Called for what could not be read as well. Where it raises, nothing is kept of
+        how the callback came.
+
         :param bytes raw: query and body; the gateway's secrets are out already
         :return: bytes, to be kept
         """
@@ -116,17 +119,22 @@ class SmsGatewayAdapter(models.AbstractModel):
         raise UserError(self.env._("This kind of gateway has no connection test."))
 
     def _fetch_balance(self, gateway):
-        """Return (amount, unit) of the account.
+        """Return (amount, unit) of the account, the unit as in ``SendResult``.
 
         :raise UserError: the gateway cannot tell
+        :raise GatewayError: no answer
         """
         raise UserError(self.env._("This kind of gateway cannot tell its balance."))
 
     def _fetch_status(self, gateway, references):
-        """Look up messages of unknown outcome.
+        """Look up what became of messages, and what they cost.
+
+        Asked by itself for messages of unknown outcome, and by people for any message.
 
         :param list references: (uuid, external_ref or None)
-        :return: list of DeliveryReport
+        :return: list of DeliveryReport, of those that the gateway knows; the key of
+            another state or cost is another one
+        :raise GatewayError: no answer
         """
         return []
 
@@ -136,11 +144,16 @@ class SmsGatewayAdapter(models.AbstractModel):
         :param str number: E.164
         :return: a sentence for a person, e.g. with the price
         :raise UserError: the gateway cannot tell
+        :raise GatewayError: no answer
         """
         raise UserError(self.env._("This kind of gateway cannot tell what it serves."))
 
     def _get_schedule_limit_s(self, gateway):
-        """Return for how long it can hold texts itself; with feature "schedule"."""
+        """Return for how long it can hold texts itself; with feature "schedule".
+
+        Texts for later then come with ``OutgoingMessage.send_at``, where the
+        administrator chose so.
+        """
         return 0
 
     def _get_redacted_values(self, gateway):

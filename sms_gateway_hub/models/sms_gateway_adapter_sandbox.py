@@ -21,6 +21,8 @@ from ..tools.gateway_data import (
 )
 from ..tools.transport import LocalTransport
 
+_CREDITS = 1000.0
+
 
 class SmsGatewayAdapterSandbox(models.AbstractModel):
     """A gateway without account and network, for trying things out and for tests.
@@ -35,13 +37,59 @@ class SmsGatewayAdapterSandbox(models.AbstractModel):
     _description = "Sandbox SMS gateway adapter"
 
     def _get_features(self, gateway):
-        return {"delivery_report", "inbound", "sender"}
+        return {
+            "delivery_report",
+            "inbound",
+            "sender",
+            "balance",
+            "lookup",
+            "coverage",
+        }
 
     def _reaches_people(self, gateway):
         return False
 
     def _test_connection(self, gateway):
         return self.env._("The sandbox is always there: it needs no connection.")
+
+    def _fetch_balance(self, gateway):
+        """Pretend that there were 1,000 credits, of which texts took theirs."""
+        [(spent,)] = self.env["sms.gateway.message"]._read_group(
+            [("gateway_id", "=", gateway.id)], [], ["cost:sum"]
+        )
+        return _CREDITS - (spent or 0.0), "credits"
+
+    def _fetch_status(self, gateway, references):
+        """Tell what the rules have decided and what is due of it by now."""
+        events = self.env["sms.gateway.event"].sudo()
+        reports = []
+        for uuid, reference in references:
+            if not reference:
+                # It "timed out": nobody knows, as with a real gateway.
+                continue
+            planned = events.search(
+                [
+                    ("gateway_id", "=", gateway.id),
+                    ("kind", "=", "report"),
+                    ("external_ref", "=", reference),
+                    ("next_try_at", "<=", fields.Datetime.now()),
+                ],
+                limit=1,
+            )
+            state = planned.report_state or "sent"
+            reports.append(
+                DeliveryReport(
+                    event_key=webhook.event_key("lookup", reference, state),
+                    state=state,
+                    uuid=uuid,
+                    external_ref=reference,
+                    failure_type=planned.failure_type or None,
+                )
+            )
+        return reports
+
+    def _check_coverage(self, gateway, number):
+        return self.env._("The sandbox would text %s. Nobody would get it.", number)
 
     def _get_transport(self, gateway):
         return LocalTransport(lambda request: self._decide(gateway, request.messages))

@@ -18,6 +18,7 @@ class SmsGatewayAttempt(models.Model):
 
     _name = "sms.gateway.attempt"
     _description = "SMS sending attempt"
+    _inherit = ["sms.text.export"]
     _order = "id desc"
     _log_access = False
 

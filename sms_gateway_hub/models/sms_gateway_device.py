@@ -13,7 +13,7 @@ from odoo.tools.urls import urljoin
 
 from .. import const
 from ..tools import tokens, webhook
-from ..tools.gateway_data import DeliveryReport, InboundMessage, PollOutcome, PollStep
+from ..tools.gateway_data import DeliveryReport, InboundMessage, PollOutcome
 
 _WORD = re.compile(r"^[A-Za-z0-9]+\Z")
 # What a device may say of itself, besides what addons add.
@@ -164,6 +164,7 @@ class SmsGatewayDevice(models.Model):
         compute="_compute_status",
     )
     warning = fields.Text("Warnings", compute="_compute_warning")
+    warning_label = fields.Char("Look after", compute="_compute_warning")
     queued_count = fields.Integer(
         "Waiting",
         compute="_compute_counts",
@@ -206,9 +207,7 @@ class SmsGatewayDevice(models.Model):
                 webhook.token_digest(device.token) if device.token else False
             )
 
-    @api.depends(
-        "token", "gateway_id.webhook_base_url", "basic_user", "basic_password"
-    )
+    @api.depends("token", "gateway_id.webhook_base_url", "basic_user", "basic_password")
     def _compute_poll_url(self):
         for device in self:
             device.poll_url = device._get_poll_url()
@@ -230,37 +229,37 @@ class SmsGatewayDevice(models.Model):
     )  # fmt: skip
     def _compute_warning(self):
         for device in self:
-            device.warning = "\n".join(device._get_warnings()) or False
+            warnings = device._get_warnings()
+            device.warning_label = ", ".join(warnings) or False
+            device.warning = "\n".join(warnings.values()) or False
 
     def _get_warnings(self):
-        """Return what somebody should look after, in whole sentences."""
+        """Return what somebody should look after.
+
+        :return: dict of some words to whole sentences
+        """
         self.ensure_one()
-        warnings = []
+        warnings = {}
         if self.status == "offline":
-            warnings.append(
-                self.env._(
-                    "The phone does not ask for texts any more. See that it is switched "
-                    "on, charged and online, and that its app is running."
-                )
+            warnings[self.env._("Offline")] = self.env._(
+                "The phone does not ask for texts any more. See that it is switched "
+                "on, charged and online, and that its app is running."
             )
         if self.unclaimed_offers >= const.UNCLAIMED_MAX:
-            warnings.append(
-                self.env._(
-                    "The phone fetched texts %s times and did not confirm that it will "
-                    "send them. It may have sent them: they are unconfirmed. It gets "
-                    "one text at a time until it confirms again. Check the settings of "
-                    "its app.",
-                    self.unclaimed_offers,
-                )
+            warnings[self.env._("Does not confirm")] = self.env._(
+                "The phone fetched texts %s times and did not confirm that it will "
+                "send them. It may have sent them: they are unconfirmed. It gets one "
+                "text at a time until it confirms again. Check the settings of its "
+                "app.",
+                self.unclaimed_offers,
             )
         if self.battery_at and self.battery < const.BATTERY_LOW:
-            warnings.append(
-                self.env._("The battery is at %s %%. Charge the phone.", self.battery)
+            warnings[self.env._("Battery low")] = self.env._(
+                "The battery is at %s %%. Charge the phone.", self.battery
             )
         if self.daily_limit and self._count_today() >= self.daily_limit:
-            warnings.append(
-                self.env._("Today's limit is reached: it gets no more texts until "
-                           "tomorrow.")
+            warnings[self.env._("Today's limit")] = self.env._(
+                "Today's limit is reached: it gets no more texts until tomorrow."
             )
         return warnings
 
@@ -326,8 +325,8 @@ class SmsGatewayDevice(models.Model):
         ):
             raise UserError(
                 self.env._(
-                    "A phone that has sent or received texts cannot be deleted, because "
-                    "they are kept. Archive it instead."
+                    "A phone that has sent or received texts cannot be deleted, "
+                    "because they are kept. Archive it instead."
                 )
             )
 
@@ -459,6 +458,7 @@ class SmsGatewayDevice(models.Model):
             return PollOutcome(refs=refs)
         if step.kind == "ask":
             self._note(step)
+            self._back_in_service()
             return PollOutcome(refs=messages._ask(self))
         if step.kind in ("report", "inbound"):
             self._note(step)
@@ -519,7 +519,7 @@ class SmsGatewayDevice(models.Model):
                 "report": ("last_seen_at", "last_result_at"),
                 "inbound": ("last_seen_at", "last_inbound_at"),
             }.get(step.kind, ("last_seen_at",))
-        since = now - timedelta(seconds=const.SEEN_EVERY_S)
+        since = now - timedelta(seconds=min(const.SEEN_EVERY_S, self.poll_interval_s))
         for column in columns:
             if not self[column] or self[column] <= since or lock:
                 values[column] = now
@@ -585,9 +585,6 @@ class SmsGatewayDevice(models.Model):
         gateway = self.gateway_id
         if gateway.paused_until:
             gateway._resumed()
-
-    def _refuse_step(self, detail=None):
-        return PollStep("refused", detail=detail)
 
     # ------------------------------------------------------------------
     # Watch. By the job of the gateway.

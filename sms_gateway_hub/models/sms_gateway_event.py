@@ -30,6 +30,7 @@ class SmsGatewayEvent(models.Model):
 
     _name = "sms.gateway.event"
     _description = "SMS gateway event"
+    _inherit = ["sms.text.export"]
     _order = "id desc"
     _rec_names_search = ["external_ref", "message_uuid", "number"]
 
@@ -73,6 +74,10 @@ class SmsGatewayEvent(models.Model):
     body = fields.Text(readonly=True)
     readable = fields.Boolean(default=True, readonly=True)
     charset = fields.Char(readonly=True)
+    part_ref = fields.Char("Reference of the long text", readonly=True)
+    part_number = fields.Integer(readonly=True)
+    part_total = fields.Integer("Parts of the whole text", readonly=True)
+    part_label = fields.Char("Part", compute="_compute_part_label")
     raw = fields.Binary(
         "As it came",
         attachment=False,
@@ -161,7 +166,8 @@ class SmsGatewayEvent(models.Model):
                              next_try_at, state, tries, event_key, kind, occurred_at,
                              external_ref, message_uuid, report_state, failure_type,
                              provider_code, detail, cost, cost_unit, number,
-                             recipient, body, readable, charset)
+                             recipient, body, readable, charset, part_ref,
+                             part_number, part_total)
                      VALUES %s
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
@@ -196,8 +202,12 @@ class SmsGatewayEvent(models.Model):
                 None,
                 True,
                 None,
+                None,
+                None,
+                None,
             )
         if isinstance(item, InboundMessage):
+            part = item.part if item.part and item.part.total > 1 else None
             return (
                 item.event_key,
                 "inbound",
@@ -215,6 +225,9 @@ class SmsGatewayEvent(models.Model):
                 segments.clean_text(str(item.body or "")),
                 bool(item.readable),
                 clean(item.charset, 64),
+                clean(part.reference, 64) if part else None,
+                part.number if part else None,
+                part.total if part else None,
             )
         raise TypeError(f"Neither a report nor an incoming text: {type(item)}")
 
@@ -338,29 +351,48 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _apply_inbound(self, events):
-        messages = self.env["sms.gateway.message"]
+        tried = self.browse()
         for event in events:
+            if event in tried:
+                continue
+            # One text may have come in several events: its parts.
+            text = event._get_text_events()
+            tried |= text
+            if not text:
+                continue
             try:
                 with self.env.cr.savepoint():
-                    message = messages._receive(event.gateway_id, event._to_inbound())
-                    event.write({"state": "applied", "message_id": message.id})
+                    text._receive_text()
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 raise
             except Exception:
                 # One poisoned text must not hold up the others, nor be lost.
                 _logger.exception("Event %s could not be applied", event.id)
-                event._park()
+                text._park()
+
+    def _receive_text(self):
+        """Take in the one text of these events."""
+        message = self.env["sms.gateway.message"]._receive(
+            self.gateway_id, self._to_inbound()
+        )
+        self.write({"state": "applied", "message_id": message.id})
+        return message
 
     def _to_inbound(self):
+        """Return the one text of these events.
+
+        :return: InboundMessage
+        """
+        first = self[0]
         return InboundMessage(
-            event_key=self.event_key,
-            number=self.number,
-            body=self.body or "",
-            recipient=self.recipient or "",
-            charset=self.charset or None,
-            readable=self.readable,
-            external_ref=self.external_ref or None,
-            sent_at=self.occurred_at or None,
+            event_key=first.event_key,
+            number=first.number,
+            body=self._join_bodies(),
+            recipient=first.recipient or "",
+            charset=first.charset or None,
+            readable=all(event.readable for event in self),
+            external_ref=first.external_ref or None,
+            sent_at=first.occurred_at or None,
         )
 
     @api.model
@@ -492,6 +524,9 @@ class SmsGatewayEvent(models.Model):
         events = self.sudo().filtered(
             lambda event: event.state in ("pending", "orphan")
         )
+        events |= events._get_orphaned_parts()
+        # What the job is at needs no second one.
+        events = events.try_lock_for_update()
         events.write({"state": "pending", "next_try_at": fields.Datetime.now()})
         events.flush_recordset()
         self._apply_due(events.ids)

@@ -44,9 +44,8 @@ class SmsGatewayEvent(models.Model):
 
     def _to_inbound(self):
         inbound = super()._to_inbound()
-        if self.device_id:
-            inbound = replace(inbound, device_id=self.device_id.id)
-        return inbound
+        # One text may have come in several events: its parts.
+        return replace(inbound, device_id=self[:1].device_id.id or None)
 
     @api.model
     def _apply_reports(self, events):

@@ -43,14 +43,15 @@ class SmsGatewayGate(models.AbstractModel):
         :param gateway: sms.gateway that will send them
         :param list items: dicts with ``number`` (E.164) and, where known,
             ``partner_id``, ``purpose``, ``kind``, ``urgent``, ``exempt``,
-            ``expires_at``, ``due_at``, ``company_id``, ``broadcast_id``
+            ``expires_at``, ``due_at``, ``company_id``, ``broadcast_id``; ``send_at``
+            (UTC) where the gateway itself keeps it until then
         :param datetime now: UTC
         :return: list of None (it may pass) or Decision, in the order of the items
         """
         now = now or fields.Datetime.now()
         facts = self._get_facts(items)
         return [
-            self._decide(gateway, item, fact, now)
+            self._decide(gateway, item, fact, max(now, item.get("send_at") or now))
             for item, fact in zip(items, facts, strict=True)
         ]
 

@@ -77,6 +77,7 @@ class SmsGatewayMessage(models.Model):
 
     _name = "sms.gateway.message"
     _description = "SMS"
+    _inherit = ["sms.text.export"]
     _order = "id desc"
     _rec_names_search = ["number", "body", "external_ref", "uuid"]
 
@@ -767,7 +768,8 @@ class SmsGatewayMessage(models.Model):
             if due_at < const.FAR_OFF:
                 first[gateway] = min(first.get(gateway, due_at), due_at)
         for gateway, due_at in first.items():
-            gateway._trigger_sender(due_at)
+            ahead = timedelta(seconds=gateway._get_schedule_ahead_s())
+            gateway._trigger_sender(due_at - ahead)
 
     # ------------------------------------------------------------------
     # The sender's statements. Each runs in a short transaction of its own.
@@ -784,10 +786,18 @@ class SmsGatewayMessage(models.Model):
         and becomes this gateway's: numbers that it serves alone, and by a gateway in
         test only what would have been tested.
 
+        What the gateway itself keeps until its time is taken before that time; its
+        ``send_at`` says when it shall arrive.
+
         :param gateway: sms.gateway, one
         :param int limit: messages at most
         :return: list of dicts with the columns that a request is built of
         """
+        is_due = SQL("due_at <= now() AT TIME ZONE 'UTC'")
+        early = self._sql_early(gateway)
+        if early:
+            # Not of the gateways that it stands in for.
+            is_due = SQL("(%s OR gateway_id = %s AND %s)", is_due, gateway.id, early)
         self.env.cr.execute(
             SQL(
                 """
@@ -814,7 +824,7 @@ class SmsGatewayMessage(models.Model):
                                       AND number LIKE ANY(%(numbers)s))
                               AND state = 'queued'
                               AND priority = level.priority
-                              AND due_at <= now() AT TIME ZONE 'UTC'
+                              AND %(is_due)s
                               AND (expires_at IS NULL
                                    OR expires_at > now() AT TIME ZONE 'UTC')
                          ORDER BY due_at, id
@@ -849,7 +859,7 @@ class SmsGatewayMessage(models.Model):
                        message.attempts, message.attempt_ref, message.company_id,
                        message.partner_id, message.purpose, message.kind,
                        message.urgent, message.exempt, message.broadcast_id,
-                       message.relieved_gateway_id,
+                       message.relieved_gateway_id, message.scheduled_at,
                        greatest(message.create_date, message.scheduled_at) AS since
                 """,
                 gateway=gateway.id,
@@ -862,6 +872,7 @@ class SmsGatewayMessage(models.Model):
                 ],
                 sender=gateway.sender or None,
                 limit=limit,
+                is_due=is_due,
                 lease=const.LEASE_S,
                 attempt=uuid4().hex,
             ),
@@ -869,6 +880,10 @@ class SmsGatewayMessage(models.Model):
         )
         rows = self.env.cr.dictfetchall()
         rows.sort(key=lambda row: (row["priority"], row["due_at"], row["id"]))
+        now = fields.Datetime.now()
+        for row in rows:
+            at = row["scheduled_at"]
+            row["send_at"] = at if early and at and at > now else None
         return rows
 
     @api.model
@@ -1008,8 +1023,9 @@ class SmsGatewayMessage(models.Model):
                            cost_company = outcome.cost_company,
                            hold = outcome.hold,
                            due_at = CASE WHEN outcome.state = 'queued'
-                                         THEN now() AT TIME ZONE 'UTC'
-                                           + outcome.retry_in_s * interval '1 second'
+                                         THEN greatest(message.scheduled_at,
+                                           now() AT TIME ZONE 'UTC'
+                                           + outcome.retry_in_s * interval '1 second')
                                          ELSE message.due_at END,
                            attempts = message.attempts
                                       - CASE WHEN outcome.counts THEN 0 ELSE 1 END,
@@ -1150,11 +1166,14 @@ class SmsGatewayMessage(models.Model):
 
     @api.model
     def _next_due(self, gateway):
-        """Return when the next queued message of a gateway is due, UTC, or None."""
+        """Return when the next queued message of a gateway is due, UTC, or None.
+
+        That is earlier than its time where the gateway itself keeps it until then.
+        """
         self.env.cr.execute(
             SQL(
                 """
-                SELECT min(first.due_at)
+                SELECT least(min(first.due_at), %s)
                   FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
             CROSS JOIN LATERAL (
                        SELECT due_at FROM sms_gateway_message
@@ -1162,6 +1181,7 @@ class SmsGatewayMessage(models.Model):
                           AND priority = level.priority
                      ORDER BY due_at LIMIT 1) AS first
                 """,
+                self._sql_next_early(gateway),
                 gateway.id,
             ),
             log_exceptions=False,
@@ -1188,6 +1208,7 @@ class SmsGatewayMessage(models.Model):
             segments=row["segments"] or 1,
             priority=row["priority"],
             valid_for_s=valid_for_s,
+            send_at=row["send_at"],
         )
 
     # ------------------------------------------------------------------
@@ -1530,7 +1551,9 @@ class SmsGatewayMessage(models.Model):
                         lambda row: row.act == "opted_out"
                     ).partner_id.ids,
                     everything=scope == "all",
-                )
+                ),
+                # Odoo repeats what meets a claim; the statement holds numbers.
+                log_exceptions=False,
             )
         refusals.tell(self.env.cr)
         self.invalidate_model()
@@ -1630,6 +1653,13 @@ class SmsGatewayMessage(models.Model):
             failure_type="canceled",
             failure_reason=self.env._("Cancelled by %s.", self.env.user.name),
         )
+        if not canceled and any(message.kept_by_gateway for message in self.sudo()):
+            raise UserError(
+                self.env._(
+                    "The gateway has this already and sends it at its time: it cannot "
+                    "be called back."
+                )
+            )
         if not canceled:
             raise UserError(
                 self.env._("Only queued messages can be cancelled: these have left.")

@@ -1,6 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import math
 import re
 from datetime import timedelta
 from uuid import uuid4
@@ -21,14 +22,14 @@ _SETTLE_MAX = 1000
 class SmsGatewayMessage(models.Model):
     """Texts that phones fetch: offered, claimed, and settled by reports or by time.
 
-    =========== ========= ============ ==================================================
+    =========== ========= ============ ===========================================
     phase       state     request_at   external_ref
-    =========== ========= ============ ==================================================
+    =========== ========= ============ ===========================================
     waiting     queued    –            none
     offered     sending   none         of this offer; lost when its lease runs out
-    claimed     sending   of the claim of the offer; never offered again by itself
-    settled     any other of the claim of the offer, so that a late report finds it
-    =========== ========= ============ ==================================================
+    claimed     sending   of the claim of the offer; it is never offered again
+    settled     any other of the claim of the offer: a late report finds it
+    =========== ========= ============ ===========================================
     """
 
     _inherit = "sms.gateway.message"
@@ -56,12 +57,16 @@ class SmsGatewayMessage(models.Model):
         "(gateway_id, device_id, priority, due_at, id) "
         "WHERE state = 'queued' AND by_device"
     )
+    _device_offered_index = models.Index(
+        "(device_id, state_at) WHERE state = 'sending' AND request_at IS NULL "
+        "AND device_id IS NOT NULL"
+    )
     _device_open_index = models.Index(
-        "(device_id, asked_at) WHERE state = 'sending' AND device_id IS NOT NULL"
+        "(device_id, asked_at) WHERE state = 'sending' AND request_at IS NOT NULL "
+        "AND device_id IS NOT NULL"
     )
     _device_taken_index = models.Index(
-        "(device_id, request_at) "
-        "WHERE device_id IS NOT NULL AND request_at IS NOT NULL"
+        "(device_id, request_at) WHERE device_id IS NOT NULL AND request_at IS NOT NULL"
     )
     _device_talk_index = models.Index("(number, id) WHERE device_id IS NOT NULL")
 
@@ -189,138 +194,163 @@ class SmsGatewayMessage(models.Model):
         return bool(self.env.cr.rowcount)
 
     @api.model
+    def _get_room(self, device, gateway, limit):
+        """Say how much a device may take now: one cheap statement.
+
+        :return: dict with ``texts`` and ``parts`` (None for no limit) that it may take,
+            ``fresh`` when it has used no part of this minute, ``own`` when texts wait
+            for it alone, ``share`` of those for any device, and ``relieved`` ids of
+            paused gateways whose texts it takes
+        """
+        sims = max(device.sims, 1)
+        today = SQL("0")
+        if device.daily_limit:
+            today = SQL(
+                """
+                (SELECT count(*) FROM sms_gateway_message
+                  WHERE device_id = %(device)s AND request_at >= %(since)s)
+                + (SELECT count(*) FROM sms_gateway_message
+                    WHERE device_id = %(device)s AND state = 'sending'
+                      AND request_at IS NULL)
+                """,
+                device=device.id,
+                since=device._get_day_start(),
+            )
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH fleet AS MATERIALIZED (
+                    SELECT greatest(sum(fellow.sims), %(sims)s)::int AS sims
+                      FROM sms_gateway_device AS fellow
+                     WHERE fellow.gateway_id = %(gateway)s
+                       AND (fellow.id = %(device)s OR %(alive)s)
+                )
+                SELECT fleet.sims AS sims,
+                       (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
+                         WHERE device_id = %(device)s
+                           AND request_at > now() AT TIME ZONE 'UTC'
+                                            - interval '1 minute')
+                       + (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
+                           WHERE device_id = %(device)s AND state = 'sending'
+                             AND request_at IS NULL
+                             AND state_at > now() AT TIME ZONE 'UTC'
+                                            - interval '1 minute') AS used,
+                       %(today)s AS today,
+                       EXISTS (SELECT FROM sms_gateway_message
+                                WHERE gateway_id = %(gateway)s
+                                  AND device_id = %(device)s
+                                  AND state = 'queued' AND by_device
+                                  AND due_at <= now() AT TIME ZONE 'UTC') AS own,
+                       (SELECT count(*)
+                          FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+                    CROSS JOIN LATERAL (
+                               SELECT 1 FROM sms_gateway_message
+                                WHERE gateway_id = %(gateway)s AND device_id IS NULL
+                                  AND state = 'queued' AND by_device
+                                  AND priority = level.priority
+                                  AND due_at <= now() AT TIME ZONE 'UTC'
+                                LIMIT (SELECT ceil(%(limit)s * fleet.sims::float8
+                                                   / %(sims)s) FROM fleet)) AS waiting
+                       ) AS pool,
+                       ARRAY(SELECT id FROM sms_gateway AS source
+                              WHERE fallback_gateway_id = %(gateway)s
+                                AND paused_until > now() AT TIME ZONE 'UTC'
+                                AND state != 'disabled' AND active
+                                AND (state = 'test' OR %(state)s != 'test')
+                                AND (%(company)s IS NULL OR company_id = %(company)s)
+                       ) AS relieved
+                  FROM fleet
+                """,
+                device=device.id,
+                gateway=gateway.id,
+                sims=sims,
+                alive=self._sql_alive("fellow"),
+                today=today,
+                limit=limit,
+                state=gateway.state,
+                company=gateway.company_id.id or None,
+            ),
+            log_exceptions=False,
+        )
+        room = self.env.cr.dictfetchone()
+        texts = limit
+        if device.daily_limit:
+            texts = min(texts, device.daily_limit - room["today"])
+        parts = None
+        if device.parts_per_minute:
+            parts = device.parts_per_minute - room["used"]
+        return {
+            "texts": 0 if parts is not None and parts <= 0 else max(texts, 0),
+            "parts": parts,
+            "fresh": not room["used"],
+            "own": room["own"],
+            "share": min(texts, math.ceil(room["pool"] * sims / room["sims"])),
+            "relieved": room["relieved"],
+        }
+
+    @api.model
     def _pick(self, device, gateway, limit, numbers=None):
-        """Take due texts for a device: one statement.
+        """Take due texts for a device: two statements, one where nothing waits.
 
         Rows that another transaction holds are skipped. What waits at paused gateways
         that name this one as fallback is taken as well, as by ``_claim``.
 
         :return: list of dicts with the columns that an offer is built of
         """
-        today = SQL("NULL::int")
-        if device.daily_limit:
-            today = SQL(
-                """
-                (SELECT greatest(%s - count(*), 0)::int FROM sms_gateway_message
-                  WHERE device_id = %s
-                    AND (request_at >= %s
-                         OR state = 'sending' AND request_at IS NULL))
-                """,
-                device.daily_limit,
-                device.id,
-                device._get_day_start(),
+        room = self._get_room(device, gateway, limit)
+        if not room["texts"]:
+            return []
+        wanted = SQL("TRUE")
+        if numbers is not None:
+            wanted = SQL("number = ANY(%s)", list(numbers))
+        waiting = []
+        if room["own"]:
+            waiting.append(
+                self._sql_waiting(
+                    SQL("gateway_id = %s AND device_id = %s", gateway.id, device.id),
+                    SQL("by_device AND %s", wanted),
+                    room["texts"],
+                )
             )
+        if room["share"] > 0:
+            waiting.append(
+                self._sql_waiting(
+                    SQL("gateway_id = %s AND device_id IS NULL", gateway.id),
+                    SQL("by_device AND %s", wanted),
+                    room["share"],
+                )
+            )
+        if room["relieved"]:
+            prefixes = gateway._split_prefixes(gateway.prefixes) or [""]
+            condition = SQL(
+                "gateway_fixed IS NOT TRUE AND segments <= %s "
+                "AND number LIKE ANY(%s) AND %s",
+                gateway.max_segments,
+                [f"{prefix}%" for prefix in prefixes],
+                wanted,
+            )
+            waiting += [
+                self._sql_waiting(
+                    SQL("gateway_id = %s", source), condition, room["texts"]
+                )
+                for source in room["relieved"]
+            ]
+        if not waiting:
+            return []
         self.env.cr.execute(
             SQL(
                 """
-                WITH fleet AS MATERIALIZED (
-                    SELECT greatest(sum(fellow.sims), %(sims)s)::float8 AS sims
-                      FROM sms_gateway_device AS fellow
-                     WHERE fellow.gateway_id = %(gateway)s
-                       AND (fellow.id = %(device)s OR %(alive)s)
-                ), used AS MATERIALIZED (
-                    SELECT (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
-                             WHERE device_id = %(device)s
-                               AND request_at > now() AT TIME ZONE 'UTC'
-                                                - interval '1 minute')
-                           + (SELECT coalesce(sum(segments), 0)
-                                FROM sms_gateway_message
-                               WHERE device_id = %(device)s AND state = 'sending'
-                                 AND request_at IS NULL
-                                 AND state_at > now() AT TIME ZONE 'UTC'
-                                                - interval '1 minute') AS parts
-                ), room AS MATERIALIZED (
-                    SELECT CASE WHEN %(parts)s > 0 AND used.parts >= %(parts)s THEN 0
-                                ELSE least(%(limit)s, %(today)s) END AS texts,
-                           CASE WHEN %(parts)s > 0
-                                THEN %(parts)s - used.parts END AS parts,
-                           used.parts = 0 AS fresh
-                      FROM used
-                ), pool AS MATERIALIZED (
-                    SELECT count(*) AS texts
-                      FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
-                CROSS JOIN LATERAL (
-                           SELECT 1 FROM sms_gateway_message
-                            WHERE gateway_id = %(gateway)s AND device_id IS NULL
-                              AND state = 'queued' AND by_device
-                              AND priority = level.priority
-                              AND due_at <= now() AT TIME ZONE 'UTC'
-                            LIMIT (SELECT ceil(room.texts * fleet.sims / %(sims)s)
-                                     FROM room, fleet)) AS waiting
-                ), share AS MATERIALIZED (
-                    SELECT least(room.texts,
-                                 ceil(pool.texts * %(sims)s / fleet.sims)) AS texts
-                      FROM room, pool, fleet
-                ), waiting AS MATERIALIZED (
-                    SELECT own.*
-                      FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
-                CROSS JOIN LATERAL (
-                           SELECT id, priority, due_at, segments
-                             FROM sms_gateway_message
-                            WHERE gateway_id = %(gateway)s AND device_id = %(device)s
-                              AND state = 'queued' AND by_device
-                              AND priority = level.priority
-                              AND due_at <= now() AT TIME ZONE 'UTC'
-                              AND (expires_at IS NULL
-                                   OR expires_at > now() AT TIME ZONE 'UTC')
-                              AND %(wanted)s
-                         ORDER BY due_at, id
-                            LIMIT (SELECT texts FROM room)
-                       FOR UPDATE SKIP LOCKED) AS own
-                 UNION ALL
-                   (SELECT shared.*
-                      FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
-                CROSS JOIN LATERAL (
-                           SELECT id, priority, due_at, segments
-                             FROM sms_gateway_message
-                            WHERE gateway_id = %(gateway)s AND device_id IS NULL
-                              AND state = 'queued' AND by_device
-                              AND priority = level.priority
-                              AND due_at <= now() AT TIME ZONE 'UTC'
-                              AND (expires_at IS NULL
-                                   OR expires_at > now() AT TIME ZONE 'UTC')
-                              AND %(wanted)s
-                         ORDER BY due_at, id
-                            LIMIT (SELECT texts FROM share)
-                       FOR UPDATE SKIP LOCKED) AS shared
-                  ORDER BY shared.priority, shared.due_at, shared.id
-                     LIMIT (SELECT texts FROM share))
-                 UNION ALL
-                    SELECT relieved.*
-                      FROM sms_gateway AS source
-                CROSS JOIN (VALUES ('1'), ('2'), ('3')) AS level (priority)
-                CROSS JOIN LATERAL (
-                           SELECT id, priority, due_at, segments
-                             FROM sms_gateway_message
-                            WHERE gateway_id = source.id
-                              AND gateway_fixed IS NOT TRUE
-                              AND segments <= %(max_segments)s
-                              AND number LIKE ANY(%(numbers)s)
-                              AND state = 'queued'
-                              AND priority = level.priority
-                              AND due_at <= now() AT TIME ZONE 'UTC'
-                              AND (expires_at IS NULL
-                                   OR expires_at > now() AT TIME ZONE 'UTC')
-                              AND %(wanted)s
-                         ORDER BY due_at, id
-                            LIMIT (SELECT texts FROM room)
-                       FOR UPDATE SKIP LOCKED) AS relieved
-                     WHERE source.fallback_gateway_id = %(gateway)s
-                       AND source.paused_until > now() AT TIME ZONE 'UTC'
-                       AND source.state != 'disabled' AND source.active
-                       AND (source.state = 'test' OR %(state)s != 'test')
-                       AND (%(company)s IS NULL OR source.company_id = %(company)s)
-                ), ranked AS (
+                WITH waiting AS MATERIALIZED (%(waiting)s), ranked AS (
                     SELECT id, row_number() OVER turn AS place,
                            sum(coalesce(segments, 1)) OVER turn AS parts
                       FROM waiting
                     WINDOW turn AS (ORDER BY priority, due_at, id)
                 ), due AS (
-                    SELECT ranked.id FROM ranked, room
-                     WHERE ranked.place <= room.texts
-                       AND (room.parts IS NULL OR ranked.parts <= room.parts
+                    SELECT id FROM ranked
+                     WHERE place <= %(texts)s
+                       AND (%(parts)s IS NULL OR parts <= %(parts)s
                             -- One that is too long for any minute goes alone.
-                            OR room.fresh AND ranked.place = 1)
+                            OR %(fresh)s AND place = 1)
                 )
                 UPDATE sms_gateway_message AS message
                    SET state = 'sending',
@@ -343,8 +373,7 @@ class SmsGatewayMessage(models.Model):
                        attempt_ref = %(attempt)s,
                        request_at = NULL,
                        asked_at = NULL
-                  FROM due
-                 WHERE message.id = due.id
+                 WHERE id IN (SELECT id FROM due)
              RETURNING message.id, message.uuid, message.number, message.body,
                        message.sender, message.encoding, message.segments,
                        message.priority, message.expires_at, message.due_at,
@@ -353,32 +382,52 @@ class SmsGatewayMessage(models.Model):
                        message.urgent, message.exempt, message.broadcast_id,
                        message.relieved_gateway_id, message.external_ref
                 """,
+                waiting=SQL(" UNION ALL ").join(waiting),
+                texts=room["texts"],
+                parts=room["parts"],
+                fresh=room["fresh"],
                 gateway=gateway.id,
                 device=device.id,
-                wanted=SQL("TRUE")
-                if numbers is None
-                else SQL("number = ANY(%s)", list(numbers)),
-                sims=max(device.sims, 1),
-                alive=self._sql_alive("fellow"),
-                parts=device.parts_per_minute,
-                limit=limit,
-                today=today,
-                max_segments=gateway.max_segments,
-                numbers=[
-                    f"{prefix}%"
-                    for prefix in gateway._split_prefixes(gateway.prefixes) or [""]
-                ],
-                state=gateway.state,
-                company=gateway.company_id.id or None,
                 sender=gateway.sender or None,
                 lease=const.OFFER_LEASE_S,
                 attempt=uuid4().hex,
             ),
             log_exceptions=False,
         )
-        rows = self.env.cr.dictfetchall()
+        rows = [{**row, "send_at": None} for row in self.env.cr.dictfetchall()]
         rows.sort(key=lambda row: (row["priority"], row["due_at"], row["id"]))
         return rows
+
+    @api.model
+    def _sql_waiting(self, whose, condition, limit):
+        """Return the statement that locks due rows, the first ones first.
+
+        :param SQL whose: the beginning of an index that ends with priority, due_at, id
+        :param SQL condition: what else must hold
+        :param int limit: rows at most
+        """
+        return SQL(
+            """
+           (SELECT found.*
+              FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+        CROSS JOIN LATERAL (
+                   SELECT id, priority, due_at, segments
+                     FROM sms_gateway_message
+                    WHERE %(whose)s AND state = 'queued' AND %(condition)s
+                      AND priority = level.priority
+                      AND due_at <= now() AT TIME ZONE 'UTC'
+                      AND (expires_at IS NULL
+                           OR expires_at > now() AT TIME ZONE 'UTC')
+                 ORDER BY due_at, id
+                    LIMIT %(limit)s
+               FOR UPDATE SKIP LOCKED) AS found
+          ORDER BY found.priority, found.due_at, found.id
+             LIMIT %(limit)s)
+            """,
+            whose=whose,
+            condition=condition,
+            limit=limit,
+        )
 
     @api.model
     def _pass_gate(self, gateway, rows):
@@ -392,9 +441,7 @@ class SmsGatewayMessage(models.Model):
         for row, decision in zip(rows, decisions, strict=True):
             if not decision:
                 kept.append(row)
-            elif (
-                row["relieved_gateway_id"] and decision.failure_type in _OWN_REFUSALS
-            ):
+            elif row["relieved_gateway_id"] and decision.failure_type in _OWN_REFUSALS:
                 foreign.append(row)
             else:
                 refused.append((row, decision))
@@ -631,7 +678,7 @@ class SmsGatewayMessage(models.Model):
         since_s = (
             const.ASK_DELIVERED_S if "delivered" in reported else const.ASK_SETTLED_S
         )
-        limit = max(const.ASK_MAX, device.messages_per_poll)
+        limit = max(const.ASK_MAX, min(device.messages_per_poll, const.ASK_LIMIT))
         self.env.cr.execute(
             SQL(
                 """

@@ -37,6 +37,16 @@ class SmsGateway(models.Model):
         """Say whether its devices come and fetch, instead of being called."""
         return self._get_adapter()._is_pull()
 
+    def action_open_devices(self):
+        """Open the phones of this gateway."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "sms_gateway_hub.action_sms_gateway_device"
+        )
+        action["domain"] = [("gateway_id", "=", self.id)]
+        action["context"] = {"default_gateway_id": self.id, "active_test": False}
+        return action
+
     # ------------------------------------------------------------------
     # Watch. By the job of the gateway, in short transactions of its own.
     # ------------------------------------------------------------------

@@ -27,28 +27,3 @@ class SmsTextExport(models.AbstractModel):
                 for group in groups
             ]
         return groups
-
-
-class SmsGatewayMessage(models.Model):
-    _name = "sms.gateway.message"
-    _inherit = ["sms.gateway.message", "sms.text.export"]
-
-
-class SmsGatewayEvent(models.Model):
-    _name = "sms.gateway.event"
-    _inherit = ["sms.gateway.event", "sms.text.export"]
-
-
-class SmsGatewayAttempt(models.Model):
-    _name = "sms.gateway.attempt"
-    _inherit = ["sms.gateway.attempt", "sms.text.export"]
-
-
-class SmsConversation(models.Model):
-    _name = "sms.conversation"
-    _inherit = ["sms.conversation", "sms.text.export"]
-
-
-class SmsConsent(models.Model):
-    _name = "sms.consent"
-    _inherit = ["sms.consent", "sms.text.export"]

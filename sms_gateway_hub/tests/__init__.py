@@ -3,6 +3,9 @@
 
 from . import test_auto_reply
 from . import test_conversation_screens
+from . import test_gateway_balance
+from . import test_gateway_schedule
+from . import test_inbound_parts
 from . import test_inbound_safety
 from . import test_js
 from . import test_keywords

@@ -143,6 +143,19 @@ class TestReplyPage(ReplyCase):
         self.assertTrue(page.xpath("//button[@value='close']"))
         self.assertFalse(page.xpath("//*[@id='notice']//p"))
 
+    def test_longest_text(self):
+        """The counter warns beyond what the gateway of the conversation takes."""
+        for most, text, too_long in ((10, "x" * 1530, False), (2, "x" * 307, True)):
+            with self.row(most):
+                self.gateway.max_segments = most
+                counter = "//*[contains(@class, 'counter')]"
+                page = self.page(self.post(text, nonce=""))
+                self.assertEqual(page.xpath(f"{counter}/@data-parts-max"), [str(most)])
+                words = f"at most {most} SMS"
+                shown = page.xpath(f"string({counter})")
+                self.assertEqual(words in shown, too_long)
+                self.assertIn(words, page.xpath(f"{counter}/@data-too-long")[0])
+
     def test_many_texts(self):
         """A long thread is cut at its old end, and says so."""
         self.enqueue(

@@ -16,7 +16,7 @@ from psycopg2 import OperationalError
 
 from odoo import fields, sql_db
 from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tools import format_datetime, mute_logger
 
 from .. import const
 from ..tools import refusals, sender_run, transport
@@ -140,6 +140,169 @@ class TestSenderFaults(SenderCase):
         self.assertEqual(self.gateway.health, "good")
         self.assertFalse(self.gateway.pause_reason)
         self.assertFalse(self.gateway.activity_ids, "the alarm is cleared")
+
+    def test_limit_of_the_account(self):
+        """A used-up limit pauses until the gateway says; the alarm says until when."""
+        self.gateway.parallel_requests = 1
+        days_s = 3 * 24 * 3600
+        self.gateway.responsible_user_id.tz = "Europe/Zurich"
+        messages = self.enqueue_many(2)
+        self.server.script((200, self.each("account", error="Limit.", wait=days_s)))
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"queued": 2})
+        until = self.gateway.paused_until
+        left_s = (until - fields.Datetime.now()).total_seconds()
+        self.assertAlmostEqual(left_s, days_s, delta=60)
+        note = self.gateway.activity_ids.note
+        shown = format_datetime(self.env, until, "Europe/Zurich", dt_format="short")
+        self.assertIn(shown, note)
+        # The next pause is a short one of another kind: the alarm stays as it is.
+        self.gateway.paused_until = fields.Datetime.now() - timedelta(seconds=1)
+        self.server.script((401, b""))
+        self.run_sender()
+        self.assertEqual(self.gateway.activity_ids.mapped("note"), [note])
+        # And a longer one again: the same alarm says the new time.
+        self.gateway.paused_until = fields.Datetime.now() - timedelta(seconds=1)
+        self.server.script((200, self.each("account", error="Limit.", wait=2 * days_s)))
+        self.run_sender()
+        self.assertEqual(len(self.gateway.activity_ids), 1)
+        self.assertNotEqual(self.gateway.activity_ids.note, note)
+
+    def test_one_of_a_request_is_not_taken(self):
+        """A reason that is not the message's own pauses; the others keep theirs."""
+        self.gateway.write({"testing_batch": 4, "parallel_requests": 1})
+        for status, health in (("account", "paused"), ("slow", "throttled")):
+            with self.row(status):
+                messages = self.enqueue_many(4)
+                uuids = messages.mapped("uuid")
+                self.server.reset()
+                self.server.script(
+                    (
+                        200,
+                        {
+                            "results": [
+                                {"id": uuids[0], "status": "accepted", "ref": "R0"},
+                                {"id": uuids[1], "status": status, "wait": 500},
+                                {"id": uuids[2], "status": "rejected"},
+                                {"id": uuids[3], "status": "later"},
+                            ]
+                        },
+                    )
+                )
+                self.run_sender()
+                self.assertEqual(
+                    messages.mapped("state"), ["sent", "queued", "failed", "queued"]
+                )
+                self.assertEqual(messages.mapped("attempts"), [1, 0, 1, 1])
+                self.assertEqual(self.gateway.health, health)
+                self.run_sender()
+                self.assertEqual(len(self.server.requests), 1, "it rests")
+
+    def test_paused_in_spite_of_some_success(self):
+        """A probe that is refused beside a success leaves pause and alarm alone."""
+        self.gateway.write({"testing_batch": 2, "parallel_requests": 1})
+        messages = self.enqueue_many(2)
+        self.gateway._pause("The limit is used up.", 60)
+        alarm = self.gateway.activity_ids
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        self.patch(sender_run.SenderRun, "_claim_limit", lambda *_args: 2)
+        self.gateway.paused_until = fields.Datetime.now() - timedelta(seconds=1)
+        mixed = [
+            {"id": messages[0].uuid, "status": "accepted", "ref": "R0"},
+            {"id": messages[1].uuid, "status": "account", "error": "The limit."},
+        ]
+        self.server.script((200, {"results": mixed}))
+        with self.own_cursors():
+            run.run()
+        self.assertEqual(messages.mapped("state"), ["sent", "queued"])
+        self.assertEqual(self.gateway.health, "paused")
+        self.assertEqual(self.gateway.activity_ids, alarm)
+
+    def each(self, status, **values):
+        """Return an answer that says the same of every message of a request."""
+        return lambda request: {
+            "results": [
+                {"id": message["id"], "status": status, **values}
+                for message in request.json["messages"]
+            ]
+        }
+
+    def limited(self, most, taken):
+        """Return an answer of a gateway that takes few messages in one request."""
+
+        def reply(request):
+            messages = request.json["messages"]
+            if len(messages) > most:
+                return {"error": "too large"}
+            taken.extend(message["id"] for message in messages)
+            return accept(request)
+
+        return reply
+
+    def test_request_too_large(self):
+        """A request that is too large goes again in halves, and each text once."""
+        self.gateway.write({"testing_batch": 50, "parallel_requests": 1})
+        messages = self.enqueue_many(100)
+        taken = []
+        self.server.script(*[(200, self.limited(10, taken))] * 40)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 100})
+        self.assertEqual(sorted(taken), sorted(messages.mapped("uuid")))
+        self.assertEqual(messages.attempt_ids.mapped("state"), ["sent"] * 100)
+        sizes = [len(request.json["messages"]) for request in self.server.requests]
+        self.assertEqual(sizes[:2], [50, 25], "it halves")
+        fits = next(n for n, size in enumerate(sizes) if size <= 10)
+        self.assertLessEqual(max(sizes[fits:]), 10, "the size is remembered")
+        self.assertLessEqual(fits, 8, "what waits is not tried as it is")
+
+    def test_message_too_large(self):
+        """A text that is too large by itself fails, and no other one with it."""
+        self.gateway.write({"testing_batch": 4, "parallel_requests": 1})
+        messages = self.enqueue_many(4, body=["a", "b", "too much", "d"])
+
+        def reply(request):
+            if any("too much" in m["text"] for m in request.json["messages"]):
+                return {"error": "too large"}
+            return accept(request)
+
+        self.server.script(*[(200, reply)] * 7)
+        self.run_sender()
+        self.assertEqual(messages.mapped("state"), ["sent", "sent", "failed", "sent"])
+        self.assertEqual(messages[2].failure_type, "rejected")
+        self.assertTrue(messages[2].failure_reason)
+
+    def test_stop_while_a_request_is_too_large(self):
+        """Who refuses while the large request is under way gets none of the halves."""
+        self.gateway.write({"testing_batch": 4, "parallel_requests": 1})
+        messages = self.enqueue_many(4)
+        number, taken, asked = messages[1].number, [], []
+        check = type(self.env["sms.gateway.gate"])._check
+
+        def refuse_later(gate, gateway, items, now=None):
+            asked.append(len(items))
+            if len(asked) == 2:
+                gate.env["sms.consent"]._record(number, "opted_out", method="keyword")
+            return check(gate, gateway, items, now)
+
+        self.patch(type(self.env["sms.gateway.gate"]), "_check", refuse_later)
+        self.server.script(*[(200, self.limited(3, taken))] * 8)
+        self.run_sender()
+        self.run_sender()
+        self.assertEqual(messages.mapped("state"), ["sent", "canceled", "sent", "sent"])
+        self.assertEqual(len(taken), 3)
+        self.assertNotIn(messages[1].uuid, taken)
+
+    def test_throttled_at_a_half(self):
+        """A half that is throttled leaves its texts in the queue, as ever."""
+        self.gateway.write({"testing_batch": 4, "parallel_requests": 1})
+        messages = self.enqueue_many(4)
+        self.server.script(
+            (200, {"error": "too large"}), ACCEPTED, (429, b"", {"Retry-After": "9"})
+        )
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 2, "queued": 2})
+        self.assertEqual(messages.mapped("attempts"), [1, 1, 0, 0])
+        self.assertEqual(self.gateway.health, "throttled")
 
     def test_resume(self):
         """A person who mended the cause need not wait."""

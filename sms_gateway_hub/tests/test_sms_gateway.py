@@ -8,7 +8,7 @@ from unittest.mock import patch
 from psycopg2 import errors
 
 from odoo import Command, fields
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError
 from odoo.tests import tagged
 from odoo.tools import file_path, mute_logger
 
@@ -212,15 +212,6 @@ class TestGateway(SmsGatewayCase):
                     self.assertAlmostEqual(found, expected, 6)
         self.gateway.credit_value = 0
         self.assertIsNone(self.gateway._get_cost_rate("credits", self.env.company))
-
-    def test_balance(self):
-        """A gateway that can tell its balance shows it; another one says so."""
-        with self.assertRaisesRegex(UserError, "balance"):
-            self.gateway.action_update_balance()
-        adapter = type(self.env["sms.gateway.adapter.sandbox"])
-        self.patch(adapter, "_fetch_balance", lambda this, gateway: (12.5, "EUR"))
-        self.gateway.action_update_balance()
-        self.assertFields(self.gateway, {"balance": 12.5, "balance_unit": "EUR"})
 
     def test_connection(self):
         """The sandbox says that it is there."""

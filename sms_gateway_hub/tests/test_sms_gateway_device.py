@@ -206,9 +206,9 @@ class TestPoll(PollCase):
 
     def test_gate_at_the_claim(self):
         """Who refused since the offer is not claimed, nor what is held or too late."""
-        stop = "opted_out"
         for label, act, state, values in (
-            ("STOP", lambda m: self.refuse(m.number), "canceled", {"failure_type": stop}),
+            ("STOP", lambda m: self.refuse(m.number), "canceled",
+             {"failure_type": "opted_out"}),
             ("blacklisted", lambda m: self.env["phone.blacklist"].add(m.number),
              "canceled", {}),
             ("too late", lambda m: self.past(m, expires_at=1), "expired",
@@ -300,7 +300,9 @@ class TestPoll(PollCase):
         (ref,) = self.offer()
         self.claim([ref])
         for device, reported in ((other, ref), (self.device, "0" * 32)):
-            self.assertTrue(self.call("report", device, reports={reported: "sent"})["ok"])
+            self.assertTrue(
+                self.call("report", device, reports={reported: "sent"})["ok"]
+            )
         self.assertFalse(self.env["sms.gateway.event"].search([]))
         self.assertEqual(message.state, "sending")
 
@@ -331,9 +333,7 @@ class TestPoll(PollCase):
                     request_at=claimed_s,
                     lease_until=claimed_s - const.CLAIM_DEADLINE_S,
                 )
-                self.force(
-                    self.device, last_poll_at=now - timedelta(seconds=polled_s)
-                )
+                self.force(self.device, last_poll_at=now - timedelta(seconds=polled_s))
                 self.run_sender()
                 self.assertEqual(message.state, state)
                 if state == "sent":
@@ -355,7 +355,7 @@ class TestPoll(PollCase):
             # In a test the time of the database stands still.
             self.past(messages.filtered("asked_at"), asked_at=5)
             self.force(
-                messages.filtered(lambda m: m.external_ref in refs),
+                messages.search([("external_ref", "in", refs)]),
                 asked_at=fields.Datetime.now(),
             )
         self.assertEqual(len(set(asked)), 50)
@@ -482,9 +482,7 @@ class TestPoll(PollCase):
         token = self.device.token
         self.device.action_give_up()
         self.assertFalse(self.device.active)
-        self.assertEqual(
-            messages.mapped("state"), ["unconfirmed", "queued", "queued"]
-        )
+        self.assertEqual(messages.mapped("state"), ["unconfirmed", "queued", "queued"])
         self.assertFalse(messages[1:].device_id)
         self.assertNotEqual(self.device.token, token)
         self.assertFalse(self.call("claim", refs=[offered])["ok"])
@@ -492,9 +490,7 @@ class TestPoll(PollCase):
 
     def test_expiry(self):
         """What waits beyond its validity expires; it is not offered before that."""
-        message = self.enqueue(
-            expires_at=fields.Datetime.now() + timedelta(hours=1)
-        )
+        message = self.enqueue(expires_at=fields.Datetime.now() + timedelta(hours=1))
         self.past(message, expires_at=1)
         self.assertEqual(self.offer(), {})
         self.run_sender()
@@ -584,20 +580,18 @@ class TestPoll(PollCase):
         self.enqueue(20)
         refs = []
         for label, most, values in (
-            ("offer", 5, {}),
+            ("offer", 6, {}),
             ("claim", 6, {"refs": refs}),
             ("ask", 4, {}),
-            ("offer", 5, {}),
+            ("offer", 4, {}),
             ("report", 7, {"reports": {"ref": "sent"}}),
             ("inbound", 6, {"texts": [["E1", NUMBERS[0], "Hi"]]}),
         ):
             if label == "report":
                 values = {"reports": {ref: "sent" for ref in refs}}
             self.make_due()
-            with (
-                self.row_of_queries() as statements,
-                patch.object(type(self), "assertEqual", lambda *args: None),
-            ):
+            self.device.fetch(["token", "secret"])
+            with self.row_of_queries() as statements:
                 answer = self.call(label, **values)
             refs += [offer["ref"] for offer in answer.get("offers", ())]
             self.assertLessEqual(len(statements), most, (label, statements))
@@ -626,8 +620,10 @@ class TestWatch(PollCase):
 
     def alarms(self):
         return self.gateway.activity_ids.filtered(
-            lambda activity: activity.activity_type_id
-            == self.env.ref("sms_gateway_hub.mail_activity_type_phone")
+            lambda activity: (
+                activity.activity_type_id
+                == self.env.ref("sms_gateway_hub.mail_activity_type_phone")
+            )
         )
 
     def test_quiet_phone(self):
@@ -681,9 +677,7 @@ class TestWatch(PollCase):
         self.assertTrue(self.gateway.paused_until)
         self.assertEqual(self.gateway.health, "paused")
         self.deliver(fallback)
-        self.assertEqual(
-            messages.mapped("state"), ["sending", "sending", "delivered"]
-        )
+        self.assertEqual(messages.mapped("state"), ["sending", "sending", "delivered"])
         self.assertEqual(messages[2].gateway_id, fallback)
         self.past(messages[1], lease_until=1)
         self.run_sender()
@@ -753,10 +747,11 @@ class TestWatch(PollCase):
             with (
                 self.row(values),
                 mute_logger("odoo.sql_db"),
-                self.assertRaises((ValidationError, IntegrityError)),
+                self.assertRaises(Exception) as raised,
             ):
                 self.device.write(values)
                 self.env.flush_all()
+            self.assertIsInstance(raised.exception, ValidationError | IntegrityError)
 
 
 @tagged("post_install", "-at_install")
@@ -841,9 +836,7 @@ class TestPollDoor(PollCase):
                 self.assertLogs("odoo.addons.sms_gateway_hub", logging.ERROR) as logs,
             ):
                 self.assertNeutral(
-                    self.raw(
-                        body=json.dumps({"secret": self.device.secret}).encode()
-                    ),
+                    self.raw(body=json.dumps({"secret": self.device.secret}).encode()),
                     503,
                 )
                 self.assertNotIn("+12025550100", "".join(logs.output))

@@ -485,6 +485,38 @@ class TestWebhookDoor(WebhookCase):
         self.assertNotIn(b"KEY-OF-THE-TEST", raw)
         self.assertIn(b'"delivered"', raw)
 
+    def test_adapter_redacts(self):
+        """An adapter takes out what it knows to be secret, read or not readable."""
+        adapter = type(self.env["sms.gateway.adapter.testing"])
+
+        def redact(this, gateway, raw):
+            self.assertNotIn(SECRET.encode(), raw, "the gateway's own are out already")
+            return raw.replace(b"OF-ANOTHER", b"***")
+
+        self.patch(adapter, "_redact_callback", redact)
+        for label, body in (
+            ("read", {"events": [report("delivered")], "x": f"OF-ANOTHER {SECRET}"}),
+            ("not readable", {"x": f"OF-ANOTHER {SECRET}"}),
+        ):
+            with self.row(label):
+                self.check(self.post(json.dumps(body).encode()), 200)
+                raw = self.events().raw
+                self.assertNotIn(b"OF-ANOTHER", raw)
+                self.assertIn(b"***", raw)
+
+    def test_adapter_fails_to_redact(self):
+        """Where taking out fails, the callback counts and its raw form is not kept."""
+        adapter = type(self.env["sms.gateway.adapter.testing"])
+        failure = ValueError("OF-ANOTHER")
+        with patch.object(adapter, "_redact_callback", side_effect=failure):
+            with LogLines() as lines:
+                self.check(self.post([report("delivered")]), 200)
+                self.check(self.post(b'{"x": "OF-ANOTHER"}'), 200)
+        events = self.events()
+        self.assertEqual(events.mapped("kind"), ["report", "unreadable"])
+        self.assertFalse(any(events.mapped("raw")))
+        self.assertNotIn("OF-ANOTHER", lines.text())
+
     def test_renewed_address(self):
         """A renewed address works at once, and the old one stops."""
         old = self.token

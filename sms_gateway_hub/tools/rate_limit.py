@@ -63,9 +63,7 @@ class RateLimit:
         """
         with self._lock:
             window = self._windows.get(key)
-            return bool(
-                window and window[0] > self._clock() and window[1] > self.limit
-            )
+            return bool(window and window[0] > self._clock() and window[1] > self.limit)
 
     def reset(self):
         """Forget everything."""

@@ -16,10 +16,12 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from .. import const
 from ..exceptions import (
     GatewayAccountError,
+    GatewayConfigError,
     GatewayError,
     GatewayNotReached,
     GatewayOutcomeUnknown,
     GatewayRejected,
+    GatewayRequestTooLarge,
     GatewayThrottled,
 )
 from .gateway_data import SendRequest, to_cost
@@ -63,7 +65,9 @@ class SenderRun:
         self.gateway = None
         self.transport = None
         self.rows = {}  # uuid -> claimed row, until its outcome is kept
-        self.waiting = []  # heap of (slot, number, request): capped, not yet due
+        # Heap of (slot, number, request, asked at): capped, not yet due.
+        self.waiting = []
+        self.request_max = 0  # messages that one request may carry, 0 for no limit
         self.outcomes = []
         self.recorded_at = time.monotonic()
         self.finished = 0
@@ -83,6 +87,7 @@ class SenderRun:
         self.counter = 0
         self.latency_s = None  # of requests lately, in seconds
         self.refusals = None
+        self.no_credit = False  # a message failed for the account
         self.totals = {}
 
     def run(self):
@@ -188,6 +193,7 @@ class SenderRun:
 
         :return: list of (row, None or Decision)
         """
+        # What the gateway keeps until its time is judged as of that time.
         items = [{**row, "due_at": None} for row in rows]
         return list(
             zip(rows, env["sms.gateway.gate"]._check(gateway, items), strict=True)
@@ -242,7 +248,8 @@ class SenderRun:
                 _logger.exception("Outcomes could not be stored at once")
                 self._store_one_by_one(outcomes)
             # What follows may fail without taking the outcomes along.
-            if self.resume and self.unhealthy:
+            halted = isinstance(self.stop, GatewayAccountError)
+            if self.resume and self.unhealthy and not halted:
                 in_new_transaction(self.env, self._resume)
             self.resume = False
             self._tell()
@@ -306,11 +313,15 @@ class SenderRun:
         if isinstance(error, GatewayThrottled):
             gateway._throttle(detail, error.retry_after_s)
         elif isinstance(error, GatewayAccountError):
-            gateway._pause(detail, error.pause_s)
+            gateway._pause(detail, error.pause_s, until_named=error.until_named)
+            if not isinstance(error, GatewayConfigError):
+                gateway._ask_balance_soon()
         elif self.troubles:
             gateway.failures_in_a_row += self.troubles
             if self.probing or gateway.failures_in_a_row >= const.CIRCUIT_FAILURES:
                 gateway._pause(self.trouble, const.PAUSE_CIRCUIT_S)
+        if self.no_credit:
+            gateway._ask_balance_soon()
         if not self._may_send(gateway):
             # Pausing and throttling have planned the next run.
             return
@@ -406,10 +417,16 @@ class SenderRun:
                     self._forget(self.rows.pop(message.uuid), stamped)
                 continue
             slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
-            self.counter += 1
-            heapq.heappush(
-                self.waiting, (slot, self.counter, request, time.monotonic())
-            )
+            self._wait(request, slot, time.monotonic())
+
+    def _wait(self, request, slot, asked_at):
+        """Let a request wait for its slot.
+
+        :param float slot: Unix time
+        :param float asked_at: monotonic time at which the gate let it pass
+        """
+        self.counter += 1
+        heapq.heappush(self.waiting, (slot, self.counter, request, asked_at))
 
     def _build(self, rows):
         """Build requests; a row that cannot be built is set aside as failed."""
@@ -425,8 +442,20 @@ class SenderRun:
             outgoing.append(message)
         if not outgoing:
             return []
+        return self._make_requests(outgoing)
+
+    def _make_requests(self, outgoing):
+        """Let the adapter put messages into requests; what it cannot is set aside."""
+        size = self.request_max or len(outgoing)
         try:
-            return self._check_requests(outgoing, self._prepare(outgoing))
+            return [
+                request
+                for start in range(0, len(outgoing), size)
+                for request in self._check_requests(
+                    outgoing[start : start + size],
+                    self._prepare(outgoing[start : start + size]),
+                )
+            ]
         except GatewayAccountError as error:
             self._halt(error)
             for message in outgoing:
@@ -470,6 +499,11 @@ class SenderRun:
                 for message in request.messages:
                     self._put_back(self.rows.pop(message.uuid))
                 continue
+            if len(request.messages) > (self.request_max or len(request.messages)):
+                heapq.heappop(self.waiting)
+                for smaller in self._make_requests(list(request.messages)):
+                    self._wait(smaller, slot, asked_at)
+                continue
             # No more than can leave at once: what waits for a free connection of the
             # transport is out of the gate's reach.
             if max(slot, self.free_at) > time.time() or self._is_full():
@@ -499,10 +533,26 @@ class SenderRun:
     def _reconsider(self):
         """Somebody refused: take back what has not begun, and ask the gate again."""
         for request in self.transport.recall():
-            self.counter += 1
-            heapq.heappush(self.waiting, (0.0, self.counter, request, 0.0))
+            self._wait(request, 0.0, 0.0)
         if self.waiting:
             self._ask_again()
+
+    def _send_smaller(self, request):
+        """A request was too large, and nothing of it was taken: send it in halves.
+
+        Its messages stay claimed and stamped, and keep their slot. Who said STOP while
+        it was under way is asked for, as nobody heard of it here.
+        """
+        size = (len(request.messages) + 1) // 2
+        self.request_max = min(self.request_max or size, size)
+        _logger.info(
+            "SMS gateway %s: requests carry %s messages from here on",
+            self.gateway_id,
+            self.request_max,
+        )
+        slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
+        self._wait(request, slot, 0.0)
+        self._reconsider()
 
     def _ask_again(self):
         """Ask the gate once more for all that waits; the refused are kept."""
@@ -538,7 +588,6 @@ class SenderRun:
         took_s = completion.ended_at - completion.started_at
         known_s = took_s if self.latency_s is None else self.latency_s
         self.latency_s = 0.7 * known_s + 0.3 * took_s
-        rows = [self.rows.pop(m.uuid) for m in completion.request.messages]
         times = {
             "started_at": datetime.fromtimestamp(completion.started_at, UTC),
             "ended_at": datetime.fromtimestamp(completion.ended_at, UTC),
@@ -547,8 +596,8 @@ class SenderRun:
         error = completion.error
         results = {}
         if isinstance(error, NotSent):
-            for row in rows:
-                self._put_back(row)
+            for message in completion.request.messages:
+                self._put_back(self.rows.pop(message.uuid))
             return
         if error is None:
             try:
@@ -565,6 +614,11 @@ class SenderRun:
                     "SMS gateway %s: an answer could not be read", self.gateway_id
                 )
                 error = GatewayOutcomeUnknown(type(raised).__name__)
+        messages = completion.request.messages
+        if isinstance(error, GatewayRequestTooLarge) and len(messages) > 1:
+            self._send_smaller(completion.request)
+            return
+        rows = [self.rows.pop(message.uuid) for message in messages]
         status = getattr(completion.response, "status", None)
         excerpt = getattr(completion.response, "text", None)
         for row in rows:
@@ -583,7 +637,10 @@ class SenderRun:
         extra["provider_code"] = self._word(result.provider_code)
         detail = self._excerpt(result.detail)
         if result.state == "retry":
-            self._try_later(row, detail, extra)
+            if isinstance(result.error, GatewayThrottled | GatewayAccountError):
+                self._apply_error(row, result.error, extra)
+            else:
+                self._try_later(row, detail, extra)
             return
         if result.state in ("sent", "failed"):
             self._answered()
@@ -627,12 +684,13 @@ class SenderRun:
         elif isinstance(error, GatewayNotReached):
             self._in_trouble(detail or "The gateway could not be reached")
             self._try_later(row, detail, extra)
-        elif isinstance(error, GatewayRejected):
+        elif isinstance(error, GatewayRejected | GatewayRequestTooLarge):
+            # One message that is too large by itself will never be smaller.
             self._answered()
             self._keep(
                 row,
                 "failed",
-                failure_type=error.failure_type,
+                failure_type=getattr(error, "failure_type", "rejected"),
                 failure_reason=detail,
                 **extra,
             )
@@ -716,6 +774,8 @@ class SenderRun:
     def _keep(self, row, state, *, counts=True, **values):
         now = datetime.now(UTC).replace(tzinfo=None)
         self.totals[state] = self.totals.get(state, 0) + 1
+        if values.get("failure_type") == "account":
+            self.no_credit = True
         self.outcomes.append(
             {
                 "started_at": now,

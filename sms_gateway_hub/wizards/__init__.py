@@ -9,4 +9,5 @@ from . import sms_consent_record
 from . import sms_conversation_contact
 from . import sms_conversation_reassign
 from . import sms_erase
+from . import sms_gateway_coverage
 from . import sms_log

@@ -171,7 +171,10 @@ class SmsErase(models.TransientModel):
                 """
                 UPDATE sms_gateway_event
                    SET raw = NULL, number = NULL, body = NULL, detail = NULL,
-                       message_uuid = NULL
+                       message_uuid = NULL,
+                       -- What was not taken in yet, e.g. parts of a text, never is.
+                       state = CASE WHEN kind = 'inbound' AND state != 'applied'
+                                    THEN 'ignored' ELSE state END
                  WHERE number = %s OR message_id = ANY(%s)
                 """,
                 number,

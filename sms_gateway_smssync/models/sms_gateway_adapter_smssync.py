@@ -15,6 +15,7 @@ from odoo.addons.sms_gateway_hub.tools.gateway_data import (
     PollOutcome,
     PollStep,
 )
+from odoo.addons.sms_gateway_hub.tools.segments import clean_text
 
 from .. import const
 from ..tools import smssync
@@ -132,19 +133,21 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
     def _parse_poll_inbound(self, device, request, seen):
         values = request.values
         now = fields.Datetime.now()
-        own_number = values.get("sent_to", "").strip()
+        own_number = self._get_word(values, "sent_to")
         first, end = const.SENT_TO_IS_SENDER
-        if first <= request.version < end or own_number == values["from"].strip():
+        if first <= request.version < end or own_number == self._get_word(
+            values, "from"
+        ):
             own_number = ""
-        if unique_id := values.get("device_id", "").strip():
-            seen["unique_id"] = unique_id[:64]
+        if unique_id := self._get_word(values, "device_id"):
+            seen["unique_id"] = unique_id
         item = InboundMessage(
             event_key=smssync.message_key(values, now),
-            number=self._format_sender(device, values["from"]),
+            number=self._format_sender(device, self._get_word(values, "from")),
             body=values.get("message", ""),
             recipient=own_number,
             readable=request.readable,
-            external_ref=values.get("message_id", "").strip()[:64] or None,
+            external_ref=self._get_word(values, "message_id") or None,
             sent_at=smssync.read_time(values.get("sent_timestamp"), now),
         )
         at_once = device.instant_replies and smssync.may_reply_at_once(request.version)
@@ -155,9 +158,12 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
             seen=seen,
         )
 
+    def _get_word(self, values, name, limit=64):
+        """Return a short field as every column and every screen can carry it."""
+        return clean_text(values.get(name, "")).strip()[:limit]
+
     def _format_sender(self, device, sender):
         """Return a sender in international form, a name or short code as it came."""
-        sender = sender.strip()
         digits = "".join(char for char in sender if char.isdigit())
         if len(digits) >= _NATIONAL_DIGITS_MIN and not any(
             char.isalpha() for char in sender
@@ -181,13 +187,13 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
 
     def _parse_poll_alert(self, device, request, seen):
         """Read a battery alert; of 3.x nothing but that there is one can be known."""
-        words = request.values.get("message", "").strip()
+        words = self._get_word(request.values, "message", 256)
         percent = None
         if not request.values.get("error_code"):
             percent = smssync.read_battery(words)
         if percent is not None:
             seen["battery"] = percent
-        seen["alert"] = words[:256] or self.env._("The battery is low.")
+        seen["alert"] = words or self.env._("The battery is low.")
         seen["alert_at"] = fields.Datetime.now()
         return PollStep("seen", seen=seen)
 

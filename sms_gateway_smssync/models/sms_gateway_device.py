@@ -39,9 +39,9 @@ class SmsGatewayDevice(models.Model):
     instant_replies = fields.Boolean(
         "Answer within the same call",
         help="For app versions 2.x with “Get Reply from Server” switched on: texts "
-        "that wait for this phone ride on the answer to an incoming text. They count "
-        "as handed over, and nothing is reported about them. Versions 3.x never get "
-        "any: they would send them again and again.",
+        "to whoever just texted ride on the answer to that text. They count as handed "
+        "over, and nothing is reported about them. Versions 3.x never get any: they "
+        "would send them again and again.",
     )
     key_names = fields.Char(
         "Renamed keys",
@@ -106,27 +106,20 @@ class SmsGatewayDevice(models.Model):
             return warnings
         version = smssync.read_version(self.version)
         if not smssync.has_results_api(version):
-            warnings.append(
-                self.env._(
-                    "Version %s of the app can neither confirm texts nor report on "
-                    "them: what it fetched stays unconfirmed. Install 3.1.1.",
-                    self.version,
-                )
+            warnings[self.env._("Old version")] = self.env._(
+                "Version %s of the app can neither confirm texts nor report on them: "
+                "what it fetched stays unconfirmed. Install 3.1.1.",
+                self.version,
             )
         elif version in const.FRAGILE_VERSIONS:
-            warnings.append(
-                self.env._(
-                    "Version %s of the app reports without its secret. Install 3.1.1.",
-                    self.version,
-                )
+            warnings[self.env._("Old version")] = self.env._(
+                "Version %s of the app reports without its secret. Install 3.1.1.",
+                self.version,
             )
         elif self.results_api == "off":
-            warnings.append(
-                self.env._(
-                    "The phone cannot confirm texts: what it fetched stays "
-                    "unconfirmed. Switch “Enable Message Results API” on in the app, "
-                    "then here."
-                )
+            warnings[self.env._("Cannot confirm")] = self.env._(
+                "The phone cannot confirm texts: what it fetched stays unconfirmed. "
+                "Switch “Enable Message Results API” on in the app, then here."
             )
         return warnings
 

@@ -248,6 +248,36 @@ class TestParse(SmssyncCase):
         body = json.dumps({"from": "1", "message": long, "secret": SECRET}).encode()
         self.assertEqual(self.parse(call(body=body)).items[0].body, long)
 
+    def test_strange_senders(self):
+        """No sender, id or alert is too strange to be stored."""
+        for company in (
+            self.env.company,
+            self.env["res.company"].create({"name": "X"}),
+        ):
+            self.gateway.company_id = company
+            for sender, expected in (
+                ("\x00", "?"),
+                ("\x00\n\t", "?"),
+                ("A\x00B", "AB"),
+                ("\ud800", "\ufffd"),
+                ("9" * 20000, "9" * 64),
+                ("+" + "9" * 30, "+" + "9" * 30),
+                ("٠١٢٣٤٥٦٧٨٩", None),
+                ("1" + ";ext=" * 9 + "234567", None),
+            ):
+                label = f"{company.name} {sender[:40]!r}"
+                with self.row(label.encode("ascii", "replace")):
+                    values = {"from": sender, "secret": SECRET, "device_id": sender}
+                    values["message_id"] = sender
+                    step = self.parse(call(body=json.dumps(values).encode()))
+                    number = step.items[0].number
+                    self.assertTrue(number)
+                    if expected:
+                        self.assertEqual(number, expected)
+                    for text in (number, *step.seen.values()):
+                        self.assertNotIn("\x00", text)
+                        text.encode()
+
     def test_own_number(self):
         """What 3.0.0 to 3.0.4 call the phone's number is the sender's."""
         rows = (

@@ -9,6 +9,10 @@ SEND_STATES = {
     "bad_number": ("failed", "number_dead"),
     "unknown": ("unconfirmed", None),
     "later": ("retry", None),
+    "slow": ("retry", None),
+    "account": ("retry", None),
+    "refused": ("failed", "opted_out"),
+    "no credit": ("failed", "account"),
 }
 # Word in a delivery report -> (state, failure type).
 REPORT_STATES = {
@@ -17,5 +21,6 @@ REPORT_STATES = {
     "delivered": ("delivered", None),
     "failed": ("undelivered", "not_delivered"),
     "dead": ("undelivered", "number_dead"),
+    "refused": ("undelivered", "opted_out"),
     "expired": ("expired", "expired"),
 }

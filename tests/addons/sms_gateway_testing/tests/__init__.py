@@ -4,3 +4,4 @@
 from . import test_runner
 from . import test_testing_send
 from . import test_testing_webhook
+from . import test_testing_refusals

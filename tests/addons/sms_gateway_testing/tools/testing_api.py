@@ -6,13 +6,16 @@
 
     POST <address>                        Authorization: Bearer <key>
     {"messages": [{"id", "to", "text", "from"}]}
-    200 {"results": [{"id", "status", "ref", "cost", "currency", "code", "error"}]}
+    200 {"results": [{"id", "status", "ref", "cost", "currency", "code", "error",
+                      "wait"}]}
+    200 {"error": "too large"}
 
 Callbacks carry X-Signature, the hex HMAC-SHA256 of the body (by GET: of the query)::
 
     {"events": [{"id", "type": "report", "ref" or "message", "status", "code", "error",
                  "cost", "currency"},
-                {"id", "type": "inbound", "from", "to", "text", "ref"}]}
+                {"id", "type": "inbound", "from", "to", "text", "ref",
+                 "part": [reference, number, total]}]}
 
 The same JSON may come as field ``payload`` of a form. By GET one event comes as fields
 of the query, its text in the encoding that ``charset`` names.
@@ -23,7 +26,9 @@ import json
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from odoo.addons.sms_gateway_hub.exceptions import (
+    GatewayAccountError,
     GatewayOutcomeUnknown,
+    GatewayRequestTooLarge,
     GatewayThrottled,
 )
 from odoo.addons.sms_gateway_hub.tools import webhook
@@ -33,9 +38,13 @@ from odoo.addons.sms_gateway_hub.tools.gateway_data import (
     PollStep,
     SendRequest,
     SendResult,
+    TextPart,
 )
 
 from ..const import REPORT_STATES, SEND_STATES
+
+# Status of one message that was not taken, for a reason that is not its own.
+RETRY_ERRORS = {"slow": GatewayThrottled, "account": GatewayAccountError}
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -73,10 +82,14 @@ def parse_response(messages, response):
     :param GatewayResponse response: the answer
     :return: list of SendResult, only for messages of the request
     :raise GatewayThrottled: the answer says "slow down"
+    :raise GatewayRequestTooLarge: it says that the request is too large
     :raise GatewayOutcomeUnknown: it cannot be read
     """
     try:
-        results = webhook.parse_json(response.body)["results"]
+        answer = webhook.parse_json(response.body)
+        if answer.get("error") == "too large":
+            raise GatewayRequestTooLarge("The request is too large")
+        results = answer["results"]
         if not isinstance(results, list):
             raise TypeError
         named = {result["id"]: result for result in results}
@@ -96,9 +109,13 @@ def _parse_result(result):
     if state == "sent" and not result.get("ref"):
         # Without an id no report could ever be matched.
         state, failure_type = "unconfirmed", None
+    error = None
+    if error_class := RETRY_ERRORS.get(result.get("status")):
+        error = error_class(result.get("error") or "", retry_after_s=result.get("wait"))
     return SendResult(
         uuid=result["id"],
         state=state,
+        error=error,
         external_ref=result.get("ref"),
         failure_type=failure_type,
         provider_code=result.get("code"),
@@ -158,6 +175,7 @@ def _parse_event(event):
             charset=event.get("charset"),
             readable=event.get("readable", True),
             external_ref=event.get("ref"),
+            part=TextPart(*event["part"]) if event.get("part") else None,
         )
     if event["type"] != "report":
         raise ValueError("neither a report nor an inbound text")
