@@ -45,6 +45,8 @@ VERSIONS = (
     "3.0.4",
     "3.1.1",
 )
+# Two of them are known by their name, and get idle answers of their own.
+ANY_VERSION = [version for version in VERSIONS if version not in ("2.7", "2.7.1")]
 
 _numbers = itertools.count(5_570_000)
 _addresses = itertools.count(0x20000)
@@ -700,8 +702,7 @@ def test_must_08_one_document_whatever_comes(account):
         reply = account.ask(query, method=method, body=body or None)
         assert reply.status in (200, 400, 413), (method, query, body[:50], reply)
         if "task=send" in query:
-            # It gives no version away: two of them get an answer of their own.
-            crashing += check_crashes(reply, [v for v in VERSIONS if v[:3] != "2.7"])
+            crashing += check_crashes(reply, ANY_VERSION)
     assert not crashing
     assert account.incoming() == []
 
@@ -724,11 +725,12 @@ def closed_doors(account):
     yield "unknown token", f"/sms_gateway/{'x' * len(token)}/poll/"
     yield "short token", "/sms_gateway/x/poll/"
     yield "odd token", "/sms_gateway/%FF%00/poll/"
-    yield "no token", "/sms_gateway//poll/"
+    yield "no token", "/sms_gateway/poll/"
     yield "other action", f"/sms_gateway/{token}/poll2/"
     yield "other path", f"/sms_gateway/{token}/"
     yield "deep path", f"/sms_gateway/{token}/poll/a/b/c/d"
     yield "the hub's own path", "/sms_gateway/"
+    yield "the hub's own path without slash", "/sms_gateway"
     webhook = account.database.rows(
         "SELECT webhook_token FROM sms_gateway WHERE id = %s", account.gateway_id
     )[0][0]
@@ -747,7 +749,7 @@ def test_must_08_unknown_addresses(account):
             try:
                 check(reply)
                 assert what == "deep path" or not reply.accepted
-                assert not (tail and check_crashes(reply))
+                assert not (tail and check_crashes(reply, ANY_VERSION))
             except (AssertionError, ValueError, KeyError) as error:
                 wrong.append((what, method, reply.status, reply.body[:60], str(error)))
     assert not wrong

@@ -99,6 +99,22 @@ class SmsGatewayPoll(http.Controller):
             _logger.exception("A call of a device could not be taken")
             return self._answer(503)
 
+    @http.route(
+        ["/sms_gateway", "/sms_gateway/", "/sms_gateway/<path:rest>"],
+        type="http",
+        auth="none",
+        csrf=False,
+        save_session=False,
+        sitemap=False,
+        max_content_length=const.WEBHOOK_MAX_BYTES,
+    )
+    def nowhere(self, **_params):
+        """Answer at an address below ours that leads nowhere.
+
+        A page in HTML would end the app of a phone with a mistyped address.
+        """
+        return self._answer(404)
+
     def _poll(self, token):
         data = SmsGatewayWebhook._read(self)
         network = network_of(data.remote_addr)
