@@ -228,7 +228,7 @@ class TestRequests(BaseCase):
         self.assertEqual(clickatell.max_request_parts(0), 0)
         for rate in (0.1, 1, 2, 5, 10, 15, 20, 25, 30, 50, 99, 100, 250, 1000, 5000):
             size = clickatell.max_request_parts(rate)
-            gap = size / rate * clickatell.PACE_MARGIN
+            gap = size / rate * hub.PACE_MARGIN
             in_a_second = (int(1 / gap) + 1) * size
             with self.subTest(rate):
                 self.assertTrue(1 <= size <= 100)
