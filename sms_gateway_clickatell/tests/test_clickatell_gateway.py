@@ -305,6 +305,20 @@ class TestClickatellGateway(SmsGatewayCase):
                     again = self.enqueue(1, uuid="f" * 32)
                     self.assertEqual(again.state, "canceled")
 
+    def test_mended_sender(self):
+        """What waited for a refused sender to be mended leaves with the new one."""
+        self.gateway.write({"clickatell_api": "http", "sender": "REFUSED"})
+        self.server.script((200, "ERR: 106, Invalid source address"))
+        sent = self.enqueue(1)
+        self.run_sender()
+        self.assertEqual(sent.state, "queued")
+        self.gateway.sender = "ACME"
+        self.gateway.action_resume()
+        self.server.script((200, "ID: a"))
+        self.run_sender()
+        self.assertEqual(sent.state, "sent")
+        self.assertEqual(self.server.requests[-1].form["from"], ["ACME"])
+
     def test_redacted_values(self):
         """Secrets are known in every form in which an answer could echo them."""
         found = self.adapter._get_redacted_values(self.gateway)

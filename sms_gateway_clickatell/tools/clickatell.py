@@ -36,7 +36,7 @@ _HTTP_ID = re.compile(r"ID:\s*(?P<ref>\S+?)(?:\s+To:\s*\+?(?P<to>\d+))?\s*\Z", r
 _HTTP_ERROR = re.compile(
     r"ERR:\s*(?:(?P<code>\d{1,9})(?:\s*,|\s*\Z|(?=\s+To:)))?(?P<text>.*)\Z", re.I
 )
-_HTTP_TO = re.compile(r"\s*\bTo:\s*\+?(?P<to>\d+)\s*\Z", re.I)
+_HTTP_TO = re.compile(r"\bTo:\s*\+?(?P<to>\d+)\s*\Z", re.I)
 _LONG_NUMBER = re.compile(r"\+?\d{6,}")
 _TEXT_SIZE = 200
 

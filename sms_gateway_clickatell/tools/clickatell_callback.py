@@ -68,9 +68,11 @@ _SECRET_FORMS = [
         ),
         rb'\1"***"',
     ),
+    # The last one takes all that follows where no end is: it must not look for one
+    # again and again.
     (
         re.compile(
-            rb"(?is)((?:<|%3C)(?:" + _SECRET + rb")(?:>|%3E)).*?(?=(?:</|%3C%2F|%3C/))"
+            rb"(?is)((?:<|%3C)(?:" + _SECRET + rb")(?:>|%3E))(?:(?!</|%3C%2F|%3C/).)*"
         ),
         rb"\1***",
     ),
