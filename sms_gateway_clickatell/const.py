@@ -51,6 +51,8 @@ UNICODE_PART = 63
 INBOUND_OFFSET_H = 2
 # Integers above are milliseconds, below seconds.
 MILLISECONDS_FROM = 10**11
+# HTTP statuses of an address at which there is no such service.
+NOT_THERE = (404, 405, 410)
 # For how long one run of look-ups may take, in seconds: it shares Odoo's limit.
 LOOKUP_BUDGET_S = 30.0
 

@@ -328,6 +328,12 @@ READ_TIMEOUT_S = 15.0
 REQUEST_DEADLINE_S = 20.0
 RESPONSE_MAX_BYTES = 1024 * 1024
 
+# For how long a job begins to ask further gateways for a balance or a look-up: the
+# last answer may take half a minute more, and other jobs share the limit.
+ASK_BUDGET_S = 30.0
+# What is due sooner waits here: a gateway whose clock is ahead would call it past.
+SCHEDULE_LEAST_S = 5 * 60
+
 BACKOFF_BASE_S = 15
 BACKOFF_CAP_S = 3600
 RETRY_AFTER_CAP_S = 3600

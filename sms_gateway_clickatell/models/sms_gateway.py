@@ -54,6 +54,7 @@ class SmsGateway(models.Model):
     )
     clickatell_callback_user = fields.Char(
         "Callback user name",
+        copy=False,
         help="Made up by you, and entered beside the callback addresses at Clickatell "
         "as well. Not the login of your account. Empty, with the password: callbacks "
         "are known by their secret address alone.",

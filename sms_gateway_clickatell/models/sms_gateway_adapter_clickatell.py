@@ -16,6 +16,7 @@ from odoo.addons.sms_gateway_hub.exceptions import (
     GatewayOutcomeUnknown,
 )
 from odoo.addons.sms_gateway_hub.tools import webhook
+from odoo.addons.sms_gateway_hub.tools.transport import redact
 
 from .. import const
 from ..tools import clickatell, clickatell_callback
@@ -45,14 +46,14 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         if settings.two_way and settings.api == "http":
             if any(not (m.sender or settings.sender) for m in messages):
                 raise GatewayConfigError(
-                    self._get_say()("two_way_sender"), field_name="sender"
+                    self._get_say(gateway)("two_way_sender"), field_name="sender"
                 )
         return clickatell.build_requests(settings, messages)
 
     def _parse_send_response(self, gateway, request, response):
         settings = self._get_settings(gateway)
         return clickatell.parse_answer(
-            settings, request.messages, response, self._get_say()
+            settings, request.messages, response, self._get_say(gateway)
         )
 
     # -- Callbacks -----------------------------------------------------------
@@ -78,7 +79,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
     def _parse_webhook(self, gateway, action, data):
         api_id = gateway.clickatell_api == "http" and gateway.clickatell_api_id
         return clickatell_callback.parse_callback(
-            data, self._get_say(), (api_id or "").strip() or None
+            data, self._get_say(gateway), (api_id or "").strip() or None
         )
 
     def _make_webhook_response(self, gateway, outcome):
@@ -154,7 +155,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
                 break
         found = clickatell.parse_balance(settings.api, response)
         if found is None or not 200 <= response.status < 300:
-            raise UserError(self._explain(settings, response))
+            raise UserError(self._explain(gateway, settings, response))
         return found
 
     def _check_coverage(self, gateway, number):
@@ -170,7 +171,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
                 break
         found = clickatell.parse_coverage(response.text)
         if found is None:
-            raise UserError(self._explain(settings, response))
+            raise UserError(self._explain(gateway, settings, response))
         served, charge = found
         if not served:
             return self.env._("Clickatell does not serve this number.")
@@ -235,7 +236,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
                 ref,
                 uuid,
                 status,
-                self._get_say(),
+                self._get_say(gateway),
                 cost=charges.get(uuid),
                 cost_unit=None if charges.get(uuid) is None else "credits",
                 event=("lookup", charges.get(uuid)),
@@ -290,7 +291,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
                         continue
                     key, settings, _request = keys[id(completion.request)]
                     response = completion.response
-                    self._raise_if_refused(settings, response)
+                    self._raise_if_refused(gateway, settings, response)
                     if response.status == 429 or response.status >= 500:
                         error = GatewayOutcomeUnknown(f"HTTP {response.status}")
                         continue
@@ -301,34 +302,37 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
             raise error
         return answers
 
-    def _raise_if_refused(self, settings, response):
+    def _raise_if_refused(self, gateway, settings, response):
         """Raise when an answer to a question is about the account."""
         item = clickatell.read_refusal(settings.api, response)
-        verdict = clickatell.classify(settings.api, item, response.status)
+        if item.text or item.code is not None:
+            verdict = clickatell.classify(settings.api, item, response.status)
+        else:
+            verdict = clickatell.classify_status(None, response.status)
+        refused = verdict and verdict.failure_type == "account"
         # What is asked for may be unknown there: that is no wrong address.
-        refused = (verdict.state, verdict.failure_type) == ("retry", "account")
         if refused and verdict.hint != "address":
             raise GatewayAccountError(
-                clickatell.describe(item, verdict.hint, self._get_say()),
+                clickatell.describe(item, verdict.hint, self._get_say(gateway)),
                 provider_code=str(item.code or response.status),
             )
 
-    def _explain(self, settings, response):
+    def _explain(self, gateway, settings, response):
         """Return words for an answer that is not what was asked for."""
         item = clickatell.read_refusal(settings.api, response)
         if not item.text and item.code is None:
             verdict = clickatell.classify_status(None, response.status)
             if verdict and verdict.hint:
-                return self._get_say()(verdict.hint)
-            if response.status in (404, 405, 410):
-                return self._get_say()("address")
+                return self._get_say(gateway)(verdict.hint)
+            if response.status in const.NOT_THERE or 300 <= response.status < 400:
+                return self._get_say(gateway)("address")
             return self.env._(
                 "Clickatell gave no answer that can be read (HTTP %s). Try again "
                 "later.",
                 response.status,
             )
         verdict = clickatell.classify(settings.api, item, response.status)
-        return clickatell.describe(item, verdict.hint, self._get_say())
+        return clickatell.describe(item, verdict.hint, self._get_say(gateway))
 
     def _get_settings_for_user(self, gateway):
         """Return the settings, or tell the person which one is missing.
@@ -374,13 +378,23 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
 
     # -- Words ----------------------------------------------------------------
 
-    def _get_say(self):
-        """Return a function that puts a hint of ``const.py`` into words for people."""
+    def _get_say(self, gateway):
+        """Return a function that puts a hint of ``const.py`` into words for people.
+
+        For two hints it returns a function: "theirs" quotes Clickatell, "redact" takes
+        the gateway's secrets out.
+        """
         words = {}
+
+        def redact_words(text):
+            secrets = self._get_redacted_values(gateway)
+            return redact(text, secrets, limit=len(text))
 
         def say(hint):
             if hint == "theirs":
                 return self._quote
+            if hint == "redact":
+                return redact_words
             # A good answer needs none of them.
             if not words:
                 words.update(self._get_words())

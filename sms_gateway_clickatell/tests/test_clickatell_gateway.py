@@ -122,6 +122,7 @@ class TestClickatellGateway(SmsGatewayCase):
             ("one", [(401, b"")], "API key"),
             ("one", [(404, b""), (404, b"")], "no such service"),
             ("one", [(200, b"<html>")], "HTTP 200"),
+            ("one", [(302, b"<html>")], "no such service"),
             ("one", [(502, b"<html>")], "HTTP 502"),
             (
                 "platform",
@@ -210,9 +211,13 @@ class TestClickatellGateway(SmsGatewayCase):
                 self.ask("one", "_fetch_status", (status, b""), args=args)
         with redirected(self.server, port=1), self.assertRaises(GatewayError):
             self.ask("one", "_fetch_status", args=args)
-        refused = (401, {"error": {"code": 1, "description": "x"}})
-        with self.assertRaises(GatewayAccountError):
-            self.ask("one", "_fetch_status", refused, args=args)
+        for refused in (
+            (401, {"error": {"code": 1, "description": "x"}}),
+            (401, b"<html>"),
+            (402, b""),
+        ):
+            with self.assertRaises(GatewayAccountError):
+                self.ask("one", "_fetch_status", refused, args=args)
 
     def test_look_up_http(self):
         """The HTTP API knows our own ids, and says the cost as well."""
@@ -300,6 +305,20 @@ class TestClickatellGateway(SmsGatewayCase):
                     again = self.enqueue(1, uuid="f" * 32)
                     self.assertEqual(again.state, "canceled")
 
+    def test_mended_sender(self):
+        """What waited for a refused sender to be mended leaves with the new one."""
+        self.gateway.write({"clickatell_api": "http", "sender": "REFUSED"})
+        self.server.script((200, "ERR: 106, Invalid source address"))
+        sent = self.enqueue(1)
+        self.run_sender()
+        self.assertEqual(sent.state, "queued")
+        self.gateway.sender = "ACME"
+        self.gateway.action_resume()
+        self.server.script((200, "ID: a"))
+        self.run_sender()
+        self.assertEqual(sent.state, "sent")
+        self.assertEqual(self.server.requests[-1].form["from"], ["ACME"])
+
     def test_redacted_values(self):
         """Secrets are known in every form in which an answer could echo them."""
         found = self.adapter._get_redacted_values(self.gateway)
@@ -345,5 +364,7 @@ class TestClickatellGateway(SmsGatewayCase):
             "clickatell_api_key",
             "clickatell_password",
             "clickatell_callback_password",
+            # Alone it would refuse every callback.
+            "clickatell_callback_user",
         ):
             self.assertFalse(copy[name], name)

@@ -407,6 +407,31 @@ class TestOneSend(GatewaySendCases):
             self.assertNotIn(number, sent.failure_reason)
             self.assertIn("Invalid recipient address", sent.failure_reason)
 
+    def test_echoed_key(self):
+        """A key in the answer never shows, not even a piece of it."""
+        key = "Zq123456789Xy+/w=="
+        for label, text in (
+            ("digits in the key are no number of a phone", f"Invalid key {key}!"),
+            ("at the end of what is kept", "x" * 193 + key),
+            ("at the end of what is logged", "x" * 920 + key),
+        ):
+            gateway = {"clickatell_api_key": key}
+            for status, code in ((401, 1), (400, 25)):
+                reply = (status, messages(one_item(0, code, text)))
+                case = SendCase(f"{label}, {code}", gateway=gateway, reply=reply)
+                with self.scene(case) as sent:
+                    self.run_sender()
+                    attempts = sent.attempt_ids
+                    for shown in (
+                        self.gateway.pause_reason,
+                        sent.failure_reason,
+                        *attempts.mapped("detail"),
+                        *attempts.mapped("excerpt"),
+                    ):
+                        self.assertNotIn("Zq1", shown or "")
+                        self.assertNotIn("Xy", shown or "")
+                        self.assertNotIn("Zq…", shown or "")
+
 
 class TestOneErrors(RowsAlone, GatewaySendCases):
     """Each error code of One API ends as the document says."""
@@ -463,15 +488,21 @@ class TestOneMixed(RowsAlone, GatewaySendCases):
                 **paused(words),
             )
             for code, words in (
-                (28, "sandbox"),
                 (38, "SMS channel"),
                 (39, "SMS channel"),
                 (44, "sender"),
                 (45, "sender"),
                 (46, "trial"),
-                (110, "USA"),
-                (111, "STOP"),
             )
+        ),
+        *(
+            SendCase(
+                f"{code} for every message is still about numbers: no other one waits",
+                messages=2,
+                reply=(400, messages(one_item(0, code), one_item(1, code))),
+                **failed("rejected"),
+            )
+            for code in (28, 110, 111)
         ),
         SendCase(
             "45 for a text with a sender of its own is the text's",
@@ -926,6 +957,8 @@ class TestHttpSend(GatewaySendCases):
                 ("ERR:105,Invalid, really", failed("number_dead")),
                 ("ERR: 0105, x", failed("number_dead")),
                 (f"ERR: 105, x To: {TO[0]}", failed("number_dead")),
+                (f"ERR: 105 To: {TO[0]}", failed("number_dead")),
+                (f"ERR: 007 To: {TO[0]}", paused("listed addresses")),
                 ("ERR: 007", paused("listed addresses")),
                 ("ERR: 0007, x", paused("listed addresses")),
                 ("ERR: 7, x", paused("listed addresses")),
@@ -1096,10 +1129,31 @@ class TestHttpSendTogether(MassTexts, GatewaySendCases):
             state=["unconfirmed", "unconfirmed"],
         ),
         SendCase(
-            "a line too many",
+            "a line too many: those with a number are known",
             messages=2,
             reply=(200, f"ID: a To: {TO[0]}\nID: b To: {TO[1]}\nID: c"),
+            state=["sent", "sent"],
+            ref=["a", "b"],
+        ),
+        SendCase(
+            "a line too many, without numbers",
+            messages=2,
+            reply=(200, "ID: a\nID: b\nID: c"),
             state=["unconfirmed", "unconfirmed"],
+        ),
+        SendCase(
+            "a line that cannot be read costs no other one its outcome",
+            messages=3,
+            reply=(200, f"ID: a To: {TO[0]}\n<br>\nERR: 105, x To: {TO[2]}"),
+            state=["sent", "unconfirmed", "failed"],
+            ref=["a", False, False],
+        ),
+        SendCase(
+            "a line that cannot be read keeps its place",
+            messages=3,
+            reply=(200, "ERR: 105, x\n<br>\nID: c"),
+            state=["failed", "unconfirmed", "sent"],
+            ref=[False, False, "c"],
         ),
     ]
 

@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """Tables are complete, and the pure functions do what the document says."""
 
+import time
 from datetime import UTC, datetime
 
 from odoo.tests import BaseCase, tagged
@@ -228,7 +229,7 @@ class TestRequests(BaseCase):
         self.assertEqual(clickatell.max_request_parts(0), 0)
         for rate in (0.1, 1, 2, 5, 10, 15, 20, 25, 30, 50, 99, 100, 250, 1000, 5000):
             size = clickatell.max_request_parts(rate)
-            gap = size / rate * clickatell.PACE_MARGIN
+            gap = size / rate * hub.PACE_MARGIN
             in_a_second = (int(1 / gap) + 1) * size
             with self.subTest(rate):
                 self.assertTrue(1 <= size <= 100)
@@ -351,6 +352,22 @@ class TestValues(BaseCase):
         self.assertEqual(coverage(missing), (False, None))
         self.assertIsNone(coverage("ERR: 001, Authentication failed"))
         self.assertIsNone(coverage("<html>"))
+
+    def test_long_nonsense(self):
+        """Nothing that comes in costs more than its length."""
+        start = time.process_time()
+        for raw in (b"<apikey>" * 8000, b"%3Capikey%3E" * 5000, b'"apikey":"' * 6000):
+            clickatell_callback.redact(raw)
+        clickatell.read_http_line("ERR: 1," + " " * 200_000 + "x")
+        clickatell.read_http_line("ID: " + "x " * 100_000)
+        self.assertLess(time.process_time() - start, 1)
+        for raw, expected in (
+            (b"<apiKey>a b</apiKey><to>1</to>", b"<apiKey>***</apiKey><to>1</to>"),
+            (b"<apiKey><![CDATA[a]]></apiKey>", b"<apiKey>***</apiKey>"),
+            (b"%3CapiKey%3Ea%3C%2FapiKey%3E", b"%3CapiKey%3E***%3C%2FapiKey%3E"),
+            (b"<apiKey>a", b"<apiKey>***"),
+        ):
+            self.assertEqual(clickatell_callback.redact(raw), expected)
 
     def test_empty_calls(self):
         """Only a call without any known field is a try of the address."""

@@ -622,6 +622,52 @@ class TestHttpInbound(WithLogin, GatewayWebhookCases):
             message={"body": "Fish & <chips> é"},
         ),
         WebhookCase(
+            "XML holds the text as it is, not once more as in an address",
+            query=query(
+                data=xml(
+                    "clickmo",
+                    moMsgId="fa6ba35b330ce1bc7e2008e5d92d57aa",
+                    **{"from": TO[0]},
+                    to="27123456789",
+                    text="1+1=2, 100%25 of it",
+                    charset="ISO-8859-1",
+                )
+            ),
+            method="GET",
+            action="inbound",
+            state="received",
+            message={"body": "1+1=2, 100%25 of it"},
+        ),
+        WebhookCase(
+            "JSON does as well",
+            body={
+                "moMsgId": "fa6ba35b330ce1bc7e2008e5d92d57aa",
+                "from": TO[0],
+                "text": "Call +27",
+                "charset": "ISO-8859-1",
+            },
+            action="inbound",
+            content_type="application/json",
+            state="received",
+            message={"body": "Call +27"},
+        ),
+        WebhookCase(
+            "XML that names no encoding and is not UTF-8",
+            query="data="
+            + quote(
+                xml(
+                    "clickmo",
+                    moMsgId="fa6ba35b330ce1bc7e2008e5d92d57aa",
+                    **{"from": TO[0]},
+                    text="Grüße",
+                ).encode("latin-1")
+            ),
+            method="GET",
+            action="inbound",
+            state="received",
+            message={"body": "Grüße"},
+        ),
+        WebhookCase(
             "SOAP in ISO-8859-1: the declared encoding counts",
             body=b"data="
             + quote(
@@ -929,6 +975,27 @@ class TestPlatformWebhook(WithLogin, GatewayWebhookCases):
             message={"body": "One two"},
         ),
         WebhookCase(
+            "parts of a long reply that share its id, and a repeat",
+            body=[
+                platform_reply(text=" two", udh="06080400FF0202"),
+                platform_reply(text="One", udh="06080400FF0201"),
+                platform_reply(text=" two", udh="06080400FF0202"),
+            ],
+            events=[{"part_number": 2}, {"part_number": 1}],
+            state="received",
+            message={"body": "One two"},
+        ),
+        WebhookCase(
+            "equal parts of a long reply without an id",
+            body=[
+                without(platform_reply(text="x", udh=udh), "replyMessageId")
+                for udh in ("06080400FF0202", "06080400FF0201")
+            ],
+            events=[{"part_number": 2}, {"part_number": 1}],
+            state="received",
+            message={"body": "xx"},
+        ),
+        WebhookCase(
             "a reply without a text",
             body=without(platform_reply(), "text"),
             **UNREADABLE,
@@ -1156,6 +1223,15 @@ class TestOneWebhook(WithLogin, GatewayWebhookCases):
             state="sent",
         ),
         WebhookCase("an event without anything", body=event(), events=[], state="sent"),
+        WebhookCase(
+            "what cannot be read costs nothing beside it",
+            body=event(
+                messageStatusUpdate=[status(messageId=None), status()],
+                moText=[mo(content=None), mo()],
+            ),
+            events=[{"kind": "report"}, {"kind": "inbound"}],
+            state="delivered",
+        ),
         WebhookCase(
             "a status without a message",
             body=event(messageStatusUpdate=[status(messageId=None)]),

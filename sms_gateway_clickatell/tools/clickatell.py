@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from odoo.addons.sms_gateway_hub.const import PACE_MARGIN
 from odoo.addons.sms_gateway_hub.exceptions import (
     GatewayAccountError,
     GatewayConfigError,
@@ -33,13 +34,11 @@ from .. import const
 _PLAIN = re.compile(r"[\n\r -_a-~]*\Z")
 _HTTP_ID = re.compile(r"ID:\s*(?P<ref>\S+?)(?:\s+To:\s*\+?(?P<to>\d+))?\s*\Z", re.I)
 _HTTP_ERROR = re.compile(
-    r"ERR:\s*(?:(?P<code>\d{1,9})\s*(?:,|\Z))?(?P<text>.*)\Z", re.I
+    r"ERR:\s*(?:(?P<code>\d{1,9})(?:\s*,|\s*\Z|(?=\s+To:)))?(?P<text>.*)\Z", re.I
 )
-_HTTP_TO = re.compile(r"\s*\bTo:\s*\+?(?P<to>\d+)\s*\Z", re.I)
+_HTTP_TO = re.compile(r"\bTo:\s*\+?(?P<to>\d+)\s*\Z", re.I)
 _LONG_NUMBER = re.compile(r"\+?\d{6,}")
 _TEXT_SIZE = 200
-# By how much the hub spreads requests under a speed limit.
-PACE_MARGIN = 1.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,7 +413,8 @@ def _read_item(entry, whole):
         code=whole.code if error.code is None else error.code,
         text=text,
         to=digits(entry.get("to")),
-        raw=json.dumps(entry)[:1000],
+        # Whole: the hub shortens it, after it took secrets out.
+        raw=json.dumps(entry),
     )
 
 
@@ -474,13 +474,15 @@ def read_http_lines(messages, text):
     :return: (whether one error stands for all, {uuid: Item}), or None
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    items = [read_http_line(line) for line in lines[: len(messages) + 1]]
-    if not items or len(lines) > len(messages) or None in items:
+    # Lines of no known kind keep their place, and cost no other one its outcome.
+    items = [read_http_line(line) for line in lines]
+    known = [item for item in items if item]
+    if not known or len(messages) == 1 and len(items) > 1:
         return None
-    if len(items) == 1 and (not items[0].to or len(messages) == 1):
-        item = items[0]
-        if len(messages) == 1:
-            return False, {messages[0].uuid: item}
+    if len(messages) == 1:
+        return False, {messages[0].uuid: known[0]}
+    if len(items) == 1 and not known[0].to:
+        item = known[0]
         if item.accepted:
             # One id for many recipients names none of them.
             return False, {}
@@ -488,6 +490,8 @@ def read_http_lines(messages, text):
     place = {digits(message.number): message for message in messages}
     found = {}
     for number, item in enumerate(items):
+        if not item:
+            continue
         message = place.get(item.to)
         if not item.to and len(items) == len(messages):
             message = messages[number]
@@ -504,16 +508,14 @@ def read_http_line(line):
     :return: Item, or None for a line of no known kind
     """
     if match := _HTTP_ID.match(line):
-        return Item(
-            accepted=True, ref=match["ref"], to=match["to"] or "", raw=line[:1000]
-        )
+        return Item(accepted=True, ref=match["ref"], to=match["to"] or "", raw=line)
     if match := _HTTP_ERROR.match(line):
         words, to = match["text"].strip(), ""
         if named := _HTTP_TO.search(words):
             words, to = words[: named.start()].strip(), named["to"]
         # Decimal, never octal: 007 and 0007 are 7.
         code = int(match["code"]) if match["code"] else None
-        return Item(accepted=False, code=code, text=words, to=to, raw=line[:1000])
+        return Item(accepted=False, code=code, text=words, to=to, raw=line)
     return None
 
 
@@ -522,7 +524,7 @@ def _raise_unreadable(settings, messages, response, say):
     status = response.status
     if 200 <= status < 300:
         raise GatewayOutcomeUnknown(say("unreadable"))
-    if status in (404, 405, 410):
+    if status in const.NOT_THERE:
         # Nobody took anything at an address that is not there.
         raise GatewayConfigError(
             say("address"),
@@ -761,10 +763,8 @@ class _Judge:
             own = format_sender(message.sender)
             return not own or own == format_sender(self.settings.sender)
         if verdict.scope == "recipient":
-            # One text to a number that is not served must not stop all others.
-            return len(self.messages) > 1 and all(
-                v.scope == "recipient" for v in self.verdicts.values()
-            )
+            # Numbers that are not served must not stop all others.
+            return False
         return True
 
     def _account_error(self, item, verdict, detail, code):
@@ -797,10 +797,12 @@ def seconds_until(text, now=None):
 def describe(item, hint, say):
     """Return words for people: ours, then Clickatell's, without numbers of phones.
 
+    Secrets are taken out first: one that was changed or cut is not found any more.
+
     :param str hint: key of our words, or None
     """
     words = [say(hint)] if hint else []
-    theirs = _LONG_NUMBER.sub("…", item.text)[:_TEXT_SIZE].strip()
+    theirs = _LONG_NUMBER.sub("…", say("redact")(item.text))[:_TEXT_SIZE].strip()
     if theirs or item.code is not None:
         words.append(say("theirs")(theirs, item.code))
     elif not hint:

@@ -68,9 +68,11 @@ _SECRET_FORMS = [
         ),
         rb'\1"***"',
     ),
+    # The last one takes all that follows where no end is: it must not look for one
+    # again and again.
     (
         re.compile(
-            rb"(?is)((?:<|%3C)(?:" + _SECRET + rb")(?:>|%3E)).*?(?=(?:</|%3C%2F|%3C/))"
+            rb"(?is)((?:<|%3C)(?:" + _SECRET + rb")(?:>|%3E))(?:(?!</|%3C%2F|%3C/).)*"
         ),
         rb"\1***",
     ),
@@ -102,7 +104,7 @@ def parse_callback(data, say, api_id=None):
     """
     fields, answer = _read_fields(data)
     if answer is not None and isinstance(_get(answer, "event"), dict):
-        return list(_parse_one(_get(answer, "event")))
+        return _parse_one(_get(answer, "event"))
     if answer is not None:
         fields = {**fields, **_flatten(answer)}
     if "data" in fields:
@@ -202,19 +204,16 @@ def _read_xml(field):
     bare = raw.replace(b"\0", b"").upper()
     if b"<!DOCTYPE" in bare or b"<!ENTITY" in bare:
         raise ValueError("XML with definitions of its own")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        dtd_validation=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(raw.strip(), parser)
+        root = _parse_xml(raw)
     except etree.XMLSyntaxError as error:
-        raise ValueError("not XML") from error
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            # It names no encoding, and is not what XML then is.
+            root = _parse_xml(raw, "iso-8859-1")
+        else:
+            raise ValueError("not XML") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise ValueError("XML with definitions of its own")
     fields = {}
@@ -223,6 +222,24 @@ def _read_xml(field):
             name = etree.QName(element).localname.lower()
             fields.setdefault(name, Field((element.text or "").strip()))
     return fields
+
+
+def _parse_xml(raw, encoding=None):
+    """Parse XML that nobody trusts.
+
+    :param str encoding: instead of the one that it names
+    """
+    parser = etree.XMLParser(
+        encoding=encoding,
+        resolve_entities=False,
+        load_dtd=False,
+        dtd_validation=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    return etree.fromstring(raw.strip(), parser)
 
 
 def _text(fields, name, default=""):
@@ -357,10 +374,14 @@ def _parse_platform_report(fields, say):
 def _parse_platform_inbound(fields):
     sender, recipient = _text(fields, "fromnumber"), _text(fields, "tonumber")
     charset, timestamp = _text(fields, "charset"), _text(fields, "timestamp")
-    body, readable = decode_text(fields["text"], charset)
+    body, readable = decode_text(fields["text"], charset, in_json=_ENCODED_IN_JSON)
+    part = parse_udh(_text(fields, "udh"))
     # "messageId" is that of the text that was answered.
     ref = _text(fields, "replymessageid")
     key = (ref,) if ref else (_text(fields, "messageid"), sender, timestamp, body)
+    if part:
+        # Whether each part of a long reply has an id of its own is not documented.
+        key += (part.reference, part.number, part.total)
     return InboundMessage(
         event_key=webhook.event_key("inbound", "platform", *key),
         number=to_number(sender),
@@ -370,7 +391,7 @@ def _parse_platform_inbound(fields):
         readable=readable,
         external_ref=ref or None,
         sent_at=parse_time(timestamp),
-        part=parse_udh(_text(fields, "udh")),
+        part=part,
     )
 
 
@@ -380,13 +401,24 @@ def _parse_platform_inbound(fields):
 
 
 def _parse_one(event):
-    """Read the lists of one event; kinds that are not known are left alone."""
-    for entry in _entries(event, "messageStatusUpdate"):
-        if report := _parse_one_report(entry):
-            yield report
-    for entry in _entries(event, "moText"):
-        if inbound := _parse_one_inbound(entry):
-            yield inbound
+    """Read the lists of one event; kinds that are not known are left alone.
+
+    :return: list; what cannot be read is left out, if there is something else
+    :raise ValueError: nothing of it can be read
+    """
+    found, error = [], None
+    for name, parse in (
+        ("messageStatusUpdate", _parse_one_report),
+        ("moText", _parse_one_inbound),
+    ):
+        for entry in _entries(event, name):
+            try:
+                found.append(parse(entry))
+            except ValueError as raised:
+                error = raised
+    if error and not found:
+        raise error
+    return found
 
 
 def _entries(event, name):
@@ -507,19 +539,20 @@ def to_number(sender):
     return f"+{match['digits']}" if match else sender or _NO_NUMBER
 
 
-def decode_text(field, charset):
+def decode_text(field, charset, *, in_json=()):
     """Decode a text by the charset that came with it.
 
     An unknown charset, or none: UTF-8, and if it is not that, ISO-8859-1.
 
     :param Field field: bytes, or text of JSON or XML
     :param str charset: as it came
+    :param tuple in_json: codecs for which text of JSON is percent-encoded bytes
     :return: (text, whether all of it could be read)
     """
     codec, raw = _CODECS.get(charset.strip().upper()), field.raw
     if raw is None:
         text = field.text
-        if codec not in _ENCODED_IN_JSON or not text.isascii():
+        if codec not in in_json or not text.isascii():
             return _CONTROLS.sub("", text), True
         raw = unquote_to_bytes(text.replace("+", " "))
     readable = True

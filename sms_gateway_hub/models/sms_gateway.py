@@ -2,8 +2,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
+import random
 import re
 import secrets
+import time
 from datetime import timedelta
 
 from markupsafe import escape
@@ -18,7 +20,7 @@ from .. import const
 from ..exceptions import GatewayError
 from ..tools import keywords, quiet_hours, webhook
 from ..tools.transaction import in_new_transaction
-from ..tools.transport import redact
+from ..tools.transport import redact, redact_trace
 
 _logger = logging.getLogger(__name__)
 
@@ -499,8 +501,12 @@ class SmsGateway(models.Model):
         if "max_rate" in vals:
             # Slots of another rate say nothing.
             vals = {"next_slot_at": 0.0, **vals}
+        senders = {gateway: gateway.sender for gateway in self if "sender" in vals}
         res = super().write(vals)
         self.env.cr.precommit.data.pop(_FOUND, None)
+        for gateway, sender in senders.items():
+            # What waits, maybe because the gateway refused the old one.
+            self.env["sms.gateway.message"]._change_sender(gateway, sender)
         if any(name.startswith("quiet_") for name in vals):
             # What is held is asked for again: the night may be over now.
             self.env["sms.gateway.message"]._end_quiet_hours(self)
@@ -936,7 +942,14 @@ class SmsGateway(models.Model):
     @api.model
     def _cron_settle(self):
         """Ask gateways that can tell what became of unconfirmed messages."""
-        for gateway in self.search([("state", "!=", "disabled")]):
+        gateways = list(self.search([("state", "!=", "disabled")]))
+        # Slow ones must not outlast the job; whose turn does not come is another one
+        # next time.
+        random.shuffle(gateways)
+        end = time.monotonic() + const.ASK_BUDGET_S
+        for gateway in gateways:
+            if time.monotonic() >= end:
+                break
             adapter = gateway._get_adapter()
             if gateway._is_neutralized() or "lookup" not in adapter._get_features(
                 gateway
@@ -1048,8 +1061,11 @@ class SmsGateway(models.Model):
             )
         try:
             return question()
-        except (UserError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
+        except UserError as error:
+            # Its words may be the gateway's, and the browser gets what it stems from.
+            raise UserError(self._redact(error)) from None
         except GatewayError as error:
             detail = self._redact(error.detail) or type(error).__name__
             raise UserError(
@@ -1059,15 +1075,19 @@ class SmsGateway(models.Model):
                     detail=detail,
                 )
             ) from None
-        except Exception as error:
-            _logger.exception("SMS gateway %s: an answer could not be read", self.id)
+        except Exception:
+            _logger.error(
+                "SMS gateway %s: an answer could not be read: %s",
+                self.id,
+                redact_trace(self._get_adapter()._get_redacted_values(self)),
+            )
             raise UserError(
                 self.env._(
                     "What the gateway “%s” answered could not be read. Is its address "
                     "the right one?",
                     self.name,
                 )
-            ) from error
+            ) from None
 
     def _redact(self, text):
         """Return words of the gateway without its secrets, for a screen."""

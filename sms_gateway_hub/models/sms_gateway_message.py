@@ -1165,6 +1165,32 @@ class SmsGatewayMessage(models.Model):
         self.browse().invalidate_model(["due_at"])
 
     @api.model
+    def _change_sender(self, gateway, sender):
+        """Let what waits with a former sender of the gateway leave with its new one.
+
+        :param gateway: sms.gateway, one
+        :param str sender: the former one
+        """
+        if (gateway.sender or None) == (sender or None):
+            return
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message
+                   SET sender = %s
+                 WHERE gateway_id = %s AND state = 'queued'
+                   AND coalesce(sender, '') = %s
+                """,
+                gateway.sender or None,
+                gateway.id,
+                sender or "",
+            ),
+            log_exceptions=False,
+        )
+        self.browse().invalidate_model(["sender"])
+
+    @api.model
     def _next_due(self, gateway):
         """Return when the next queued message of a gateway is due, UTC, or None.
 

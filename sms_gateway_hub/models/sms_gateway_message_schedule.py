@@ -4,6 +4,8 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
+from .. import const
+
 
 class SmsGatewayMessage(models.Model):
     """Texts for later that are handed over before their time."""
@@ -61,11 +63,12 @@ class SmsGatewayMessage(models.Model):
     def _sql_may_be_early(self):
         """Return what holds of queued texts that wait for nothing but their time.
 
-        Those that a try has failed for go out at their time.
+        Those that a try has failed for, or that are due soon, go out at their time.
         """
         return SQL(
             """
             hold IS NULL AND attempts = 0 AND scheduled_at = due_at
-            AND due_at > now() AT TIME ZONE 'UTC'
-            """
+            AND due_at > now() AT TIME ZONE 'UTC' + %s * interval '1 second'
+            """,
+            const.SCHEDULE_LEAST_S,
         )

@@ -22,12 +22,13 @@ class SmsGateway(models.Model):
         default=60,
         required=True,
         help="Minutes before its time at which a text is handed over: the shorter, the "
-        "fewer texts are out of reach of a STOP.",
+        "fewer texts are out of reach of a STOP. What is due within five minutes waits "
+        "here.",
     )
 
     _schedule_ahead_positive = models.Constraint(
-        "CHECK (schedule_ahead_min BETWEEN 1 AND 43200)",
-        "“Hand over before” must be between 1 and 43200 minutes (30 days).",
+        "CHECK (schedule_ahead_min BETWEEN 10 AND 43200)",
+        "“Hand over before” must be between 10 and 43200 minutes (30 days).",
     )
 
     def write(self, vals):

@@ -3,6 +3,7 @@
 """Balance and alarm, the check of a number, and the look-up of one message."""
 
 import logging
+import traceback
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -54,6 +55,7 @@ class AskedCase(SmsGatewayCase):
         ),
         ("no words", GatewayOutcomeUnknown(), "does not answer this: GatewayOutcome"),
         ("cannot tell", UserError("Ask somebody else."), "Ask somebody else"),
+        ("words of theirs", UserError("No: KEY-OF-THE-TEST"), r"No: \*\*\*"),
         ("a fault of the adapter", KeyError("KEY-OF-THE-TEST"), "could not be read"),
     )
 
@@ -64,10 +66,14 @@ class AskedCase(SmsGatewayCase):
                 with (
                     patch.object(self.adapter, name, side_effect=error),
                     mute_logger(MODEL),
+                    LogLines(MODEL) as lines,
                     self.assertRaisesRegex(UserError, words) as raised,
                 ):
                     self.ask(ask)
-                self.assertNotIn("KEY-OF", str(raised.exception))
+                # The browser gets the traceback, with what it names as its cause.
+                shown = "".join(traceback.format_exception(raised.exception))
+                self.assertNotIn("KEY-OF", shown)
+                self.assertNotIn("KEY-OF", lines.text(logging.INFO))
         with self.row("a copy of the database"):
             self.env["ir.config_parameter"].sudo().set_param(
                 "database.is_neutralized", "True"
@@ -180,6 +186,24 @@ class TestBalance(AskedCase):
         self.env.invalidate_all()
         self.run_job()
         self.assertEqual(len(asked), 3)
+
+    def test_job_of_many(self):
+        """Slow gateways do not outlast the job: the others are asked by the next."""
+        asked = []
+        clock = iter(range(0, 10**6, 12))
+        fetch = lambda this, gateway: (asked.append(gateway.id), (5, "EUR"))[1]  # noqa: E731
+        self.patch(self.adapter, "_fetch_balance", fetch)
+        others = [self.make_gateway(name=f"Other {n}") for n in range(5)]
+        ids = {self.gateway.id, *(other.id for other in others)}
+        cron = self.env.ref("sms_gateway_hub.ir_cron_balance")
+        triggers = self.env["ir.cron.trigger"].sudo()
+        with patch(f"{MODEL}_balance.time.monotonic", lambda: next(clock)):
+            self.run_job()
+            self.assertLess(len(asked), len(ids))
+            self.assertTrue(triggers.search([("cron_id", "=", cron.id)]))
+            for _run in range(5):
+                self.run_job()
+        self.assertEqual(sorted(asked), sorted(ids), "each once")
 
     def test_job_of_a_copy(self):
         """A copy of the database asks nobody."""

@@ -73,6 +73,7 @@ class TestScheduleAtGateway(SenderCase):
             ("not of that kind", lambda: setattr(self, "features", set()), 30),
             ("it keeps none", lambda: setattr(self, "limit_s", 0), 30),
             ("it keeps them shorter", lambda: setattr(self, "limit_s", 1200), 30),
+            ("so soon that the gateway may call it past", lambda: None, 1),
             (
                 "a shorter time is chosen",
                 lambda: self.gateway.write({"schedule_ahead_min": 29}),
@@ -249,8 +250,8 @@ class TestScheduleAtGateway(SenderCase):
             self.assertEqual(self.handed[message.uuid].send_at, message.scheduled_at)
 
     def test_bounds(self):
-        """The time before is between a minute and 30 days."""
-        for minutes in (0, -1, 43201):
+        """The time before is between ten minutes and 30 days."""
+        for minutes in (0, -1, 9, 43201):
             with self.row(minutes):
                 with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError):
                     self.gateway.schedule_ahead_min = minutes

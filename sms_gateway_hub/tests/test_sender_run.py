@@ -5,6 +5,7 @@
 What needs real processes, kills and races is in the drills at the top level.
 """
 
+import logging
 import re
 import select
 import time
@@ -22,7 +23,7 @@ from .. import const
 from ..tools import refusals, sender_run, transport
 from ..tools.gateway_data import SendRequest
 from ..tools.refusals import RefusalListener
-from .common import NUMBERS, SmsGatewayCase
+from .common import NUMBERS, LogLines, SmsGatewayCase
 from .gateway_cases import HTML, READ_TIMEOUT_S
 from .http_common import Reply, ScriptedServer
 
@@ -403,13 +404,16 @@ class TestSenderFaults(SenderCase):
         adapter = type(self.env["sms.gateway.adapter.testing"])
 
         def fail(this, gateway, request, response):
-            raise KeyError("results")
+            raise KeyError("KEY-OF-THE-TEST")
 
         self.patch(adapter, "_parse_send_response", fail)
         messages = self.enqueue_many(2)
         self.server.script(*[ACCEPTED] * 2)
-        self.run_sender()
-        self.run_sender()
+        with LogLines("odoo.addons.sms_gateway_hub.tools.sender_run") as lines:
+            self.run_sender()
+            self.run_sender()
+        self.assertIn("in fail\n", lines.text(logging.ERROR), "where it went wrong")
+        self.assertNotIn("KEY-OF", lines.text())
         self.assertEqual(self.states(messages), {"unconfirmed": 2})
         self.assertEqual(len(self.reached), 2)
 

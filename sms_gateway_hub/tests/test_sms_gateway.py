@@ -218,6 +218,20 @@ class TestGateway(SmsGatewayCase):
         action = self.gateway.action_test_connection()
         self.assertIn("always there", action["params"]["message"])
 
+    def test_another_sender(self):
+        """What waits leaves with the gateway's sender as it was mended."""
+        for old, new in ((False, "ACME"), ("ACME", "+15550100200"), ("ACME", False)):
+            with self.row(f"{old} to {new}"):
+                self.gateway.sender = old
+                waiting = self.enqueue()
+                own = self.enqueue(uuid="e" * 32, sender="OWN")
+                gone = self.enqueue(uuid="f" * 32)
+                self.force(gone, state="sent")
+                self.gateway.sender = new
+                self.assertEqual(waiting.sender, new)
+                self.assertEqual(own.sender, "OWN")
+                self.assertEqual(gone.sender, old)
+
     def test_kind_that_is_gone(self):
         """A gateway whose addon was uninstalled keeps its messages and sends none."""
         message = self.enqueue()
@@ -277,6 +291,28 @@ class TestSettle(SmsGatewayCase):
                 ):
                     self.settle()
                 self.assertEqual(self.message.state, "unconfirmed")
+
+    def test_slow_ones(self):
+        """Slow gateways do not outlast the job, and keep no other one from its turn."""
+        asked = []
+        gateways = self.gateway
+        for n in range(4):
+            gateways += self.make_gateway(name=f"Other {n}")
+        self.patch(
+            type(self.gateway),
+            "_settle_unconfirmed",
+            lambda gateway: asked.append(gateway.id),
+        )
+        clock = iter(range(0, 10**6, 12))
+        with patch(
+            "odoo.addons.sms_gateway_hub.models.sms_gateway.time.monotonic",
+            lambda: next(clock),
+        ):
+            self.env["sms.gateway"]._cron_settle()
+            self.assertLess(len(asked), len(gateways))
+            for _run in range(60):
+                self.env["sms.gateway"]._cron_settle()
+        self.assertEqual(set(asked), set(gateways.ids))
 
     def test_neutralized(self):
         """A copy of the database asks nobody."""

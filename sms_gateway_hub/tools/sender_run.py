@@ -29,7 +29,7 @@ from .gateway_data import SendRequest, to_cost
 from .refusals import RefusalListener
 from .segments import clean_text
 from .transaction import in_new_transaction
-from .transport import NotSent, redact
+from .transport import NotSent, redact, redact_trace
 
 _logger = logging.getLogger(__name__)
 
@@ -622,8 +622,10 @@ class SenderRun:
             except GatewayError as raised:
                 error = raised
             except Exception as raised:
-                _logger.exception(
-                    "SMS gateway %s: an answer could not be read", self.gateway_id
+                _logger.error(
+                    "SMS gateway %s: an answer could not be read: %s",
+                    self.gateway_id,
+                    redact_trace(self.secrets),
                 )
                 error = GatewayOutcomeUnknown(type(raised).__name__)
         messages = completion.request.messages
@@ -632,9 +634,10 @@ class SenderRun:
             return
         rows = [self.rows.pop(message.uuid) for message in messages]
         status = getattr(completion.response, "status", None)
-        excerpt = getattr(completion.response, "text", None)
+        # Once for all: an answer about many messages is long.
+        excerpt = self._excerpt(getattr(completion.response, "text", None))
         for row in rows:
-            extra = {"http_status": status, "excerpt": self._excerpt(excerpt), **times}
+            extra = {"http_status": status, "excerpt": excerpt, **times}
             if error is not None:
                 self._apply_error(row, error, extra)
             elif row["uuid"] in results:

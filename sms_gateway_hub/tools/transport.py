@@ -17,6 +17,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from base64 import b64encode
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -142,6 +143,11 @@ def redact(text, secrets, *, limit=2000):
         for form in written_forms(secret):
             text = text.replace(form, "***")
     return text[:limit].replace("\x00", "")
+
+
+def redact_trace(secrets):
+    """Return the traceback of the exception that is being handled, for a log."""
+    return redact(traceback.format_exc(), secrets, limit=20_000)
 
 
 def encode_request(request):
