@@ -552,8 +552,8 @@ class SmsGatewayMessage(models.Model):
 
         Only what was offered to this device, is not claimed yet and whose lease is
         valid. The gate is asked once more, so that who refused meanwhile gets nothing,
-        and the minute's SMS parts are kept to. What it asked for and does not get goes
-        back to the queue, as it will not send that.
+        and the limits of the minute and the day are kept to. What it asked for and does
+        not get goes back to the queue, as it will not send that.
 
         :param device: sms.gateway.device, one, whose row this transaction has locked
         :param references: whatever the device named
@@ -600,10 +600,19 @@ class SmsGatewayMessage(models.Model):
         late = [row for row in rows if row["expired"]]
         kept = self._pass_gate(gateway, [row for row in rows if not row["expired"]])
         taken, waiting, used = [], [], rows[0]["used"]
+        # Two calls at once may have been offered more than one day's texts.
+        most = device.daily_limit and device.daily_limit - device._count_today()
         for row in kept:
             parts = row["segments"] or 1
             limit = device.parts_per_minute
-            if waiting or limit and used and used + parts > limit:
+            if (
+                waiting
+                or limit
+                and used
+                and used + parts > limit
+                or device.daily_limit
+                and len(taken) >= most
+            ):
                 waiting.append(row)
             else:
                 used += parts
@@ -793,21 +802,28 @@ class SmsGatewayMessage(models.Model):
         """
         changed = self._end_leases(device, given_up=given_up)
         reported = device.gateway_id._get_adapter()._get_reported_states(device)
-        if not given_up and "sent" not in reported and device.last_poll_at:
+        if not given_up and "sent" not in reported:
             changed += self._settle_rows(
                 SQL(
                     """
                     SELECT id FROM sms_gateway_message
                      WHERE device_id = %s AND state = 'sending'
-                       AND request_at <= %s AND asked_at >= request_at
+                       AND asked_at >= request_at
+                       AND request_at <= greatest(%s, asked_at)
+                                         - %s * interval '1 second'
                      LIMIT %s FOR UPDATE SKIP LOCKED
                     """,
                     device.id,
-                    device.last_poll_at - timedelta(seconds=const.SETTLE_AFTER_S),
+                    device.last_poll_at or None,
+                    const.SETTLE_AFTER_S,
                     _SETTLE_MAX,
                 ),
                 "sent",
-                None,
+                self.env._(
+                    "The phone “%s” took the text and told of no failure. Its app "
+                    "never confirms that a text was sent.",
+                    device.name,
+                ),
             )
         changed += self._settle_rows(
             SQL(
@@ -983,8 +999,8 @@ class SmsGatewayMessage(models.Model):
                        state_at = now() AT TIME ZONE 'UTC', to_sync = TRUE
                  WHERE gateway_id = %(gateway)s AND state = 'queued'
                    AND hold IS NULL
-                   AND due_at <= now() AT TIME ZONE 'UTC'
-                   AND greatest(create_date, scheduled_at)
+                   -- What was held, or planned for later, has waited since then alone.
+                   AND greatest(create_date, due_at)
                        < now() AT TIME ZONE 'UTC' - %(hours)s * interval '1 hour'
                 """,
                 reason=self.env._("No phone fetched it in time."),
