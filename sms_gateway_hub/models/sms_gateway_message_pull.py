@@ -3,7 +3,6 @@
 
 import math
 import re
-from datetime import timedelta
 from uuid import uuid4
 
 from odoo import api, fields, models

@@ -731,7 +731,7 @@ class TestWatch(PollCase):
                 ("again, a moment later", None, 1),
                 ("again, the next day", 24, 2),
             ):
-                with self.row(label):
+                with self.subTest(label):
                     if alarmed_h:
                         self.device.alarmed_at -= timedelta(hours=alarmed_h)
                     self.device.last_poll_at = self.hour_ago
