@@ -72,7 +72,10 @@ class SmsGateway(models.Model):
         if alive:
             if self.paused_until:
                 self._resumed()
-        elif self.fallback_gateway_id or devices.filtered("last_poll_at"):
+        elif self.fallback_gateway_id or self.with_context(
+            # Those that were given up are no longer waited for, either.
+            active_test=False
+        ).device_ids.filtered("last_poll_at"):
             self._rest_without_devices(now)
             changed += messages._give_up_waiting(self)
         return changed

@@ -792,6 +792,17 @@ class TestWatch(PollCase):
         self.run_sender()
         self.assertFields(message, {"state": "failed", "failure_type": "not_reached"})
 
+    def test_last_phone_given_up(self):
+        """When the last phone is gone, what waits goes elsewhere or ends in time."""
+        message = self.enqueue()
+        self.device.action_give_up()
+        self.run_sender()
+        self.assertTrue(self.gateway.paused_until)
+        self.assertEqual(message.state, "queued")
+        self.past(message, create_date=25 * 3600, due_at=25 * 3600)
+        self.run_sender()
+        self.assertFields(message, {"state": "failed", "failure_type": "not_reached"})
+
     def test_held_long(self):
         """What was held for days and is due only now does not fail at once."""
         message = self.enqueue()
