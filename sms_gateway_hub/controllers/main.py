@@ -20,7 +20,7 @@ _NO_TOKEN = "0" * 64
 # The second one also as Odoo's login page writes where to go on to.
 _TOKEN_IN_PATH = re.compile(
     # With what follows: queries of gateways and phones hold secrets, too.
-    r"(/sms_gateway/)[^/\s\"?]+((?:/[^\s\"?]*)?)(?:\?\S*)?"
+    r"(/sms_gateway(?:/|(?=\?)))[^/\s\"?]*((?:/[^\s\"?]*)?)(?:\?\S*)?"
     r"|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+",
     re.I,
 )

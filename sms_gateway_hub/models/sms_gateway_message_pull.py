@@ -694,6 +694,8 @@ class SmsGatewayMessage(models.Model):
                     SELECT id, external_ref FROM sms_gateway_message
                      WHERE device_id = %(device)s AND state = 'sending'
                        AND request_at IS NOT NULL
+                       -- Who was erased since is asked about no more.
+                       AND external_ref IS NOT NULL
                   ORDER BY asked_at NULLS FIRST, id
                      LIMIT %(limit)s
                 ), settled AS (

@@ -19,7 +19,7 @@ from odoo.tests import HttpCase, tagged
 from odoo.tools import file_open, mute_logger
 
 from .. import const
-from ..controllers import poll
+from ..controllers import main, poll
 from ..tools import tokens, webhook
 from .common import NUMBERS, LogLines, SmsGatewayCase, SmsGatewayMixin
 from .http_common import RawHttpMixin
@@ -365,6 +365,14 @@ class TestPoll(PollCase):
         self.assertEqual(len(set(asked)), 50)
         other = self.make_device("Phone 2")
         self.assertEqual(self.call("ask", other)["refs"], [])
+
+    def test_ask_after_an_erasure(self):
+        """Whose data was erased while the phone had the text is asked about no more."""
+        messages = self.enqueue(2)
+        refs = self.offer()
+        self.claim(refs)
+        self.force(messages[0], external_ref=None)
+        self.assertEqual(self.call("ask")["refs"], [messages[1].external_ref])
 
     def test_parts_per_minute(self):
         """A phone gets no more SMS parts than it may send within a minute."""
@@ -1029,6 +1037,20 @@ class TestPollDoor(PollCase):
         poll.guesses.reset()
         self.assertNeutral(self.raw(target=f"/sms_gateway/{token}/poll"), 404)
         self.assertNotIn(webhook.token_digest(token), poll.known)
+
+    def test_mistyped_addresses_in_logs(self):
+        """T4: a secret in the query is hidden even where the path lacks the token."""
+        for path, shown in (
+            ("/sms_gateway/abc/poll/?task=send&secret=x9", "/sms_gateway/***/poll/"),
+            ("/sms_gateway/?task=send&secret=x9", "/sms_gateway/***"),
+            ("/sms_gateway?task=send&secret=x9", "/sms_gateway***"),
+            ("/sms_gateway_hub/static/a.js?b=c", "/sms_gateway_hub/static/a.js?b=c"),
+        ):
+            with self.subTest(path):
+                self.assertEqual(
+                    main._hide_tokens(f'"GET {path} HTTP/1.1" 200'),
+                    f'"GET {shown} HTTP/1.1" 200',
+                )
 
     def test_unreadable(self):
         """What cannot be read is refused in the words of the adapter, and counted."""
