@@ -104,7 +104,13 @@ class SmsGatewayPoll(http.Controller):
             return self._answer(503)
 
     @http.route(
-        ["/sms_gateway", "/sms_gateway/", "/sms_gateway/<path:rest>"],
+        [
+            "/sms_gateway",
+            "/sms_gateway/",
+            "/sms_gateway/<path:rest>",
+            # Else routing would mend it by a redirect, which costs a device its text.
+            "/sms_gateway//<path:rest>",
+        ],
         type="http",
         auth="none",
         csrf=False,

@@ -142,6 +142,7 @@ class SmsGatewayDevice(models.Model):
         help="Whether the phone says which of the fetched texts it will send. Only "
         "then texts that it lost on the way are safe to give out again.",
     )
+    acknowledges_since = fields.Datetime(readonly=True, copy=False)
     unclaimed_offers = fields.Integer(
         "Fetched and not confirmed",
         readonly=True,
@@ -546,6 +547,7 @@ class SmsGatewayDevice(models.Model):
         if step.kind == "claim" and step.refs and not refused:
             if self.acknowledges != "yes":
                 values["acknowledges"] = "yes"
+                values["acknowledges_since"] = now
             if self.unclaimed_offers:
                 values["unclaimed_offers"] = 0
         if not values:

@@ -851,9 +851,29 @@ class SmsGatewayMessage(models.Model):
     def _end_leases(self, device, *, given_up=False):
         """End offers that nobody claimed in time.
 
+        What was offered before the device was known to claim it may have sent, even if
+        it claims by now: somebody has changed a setting of its app.
+
         :return: number of messages that changed
         """
-        again = device._knows_to_claim()
+        if not device._knows_to_claim():
+            return self._end_offers(device, False, SQL("TRUE"), given_up)
+        since = device.acknowledges_since or None
+        known = SQL("(%s::timestamp IS NULL OR state_at >= %s)", since, since)
+        return sum(
+            self._end_offers(device, again, condition, given_up)
+            for again, condition in ((True, known), (False, SQL("NOT %s", known)))
+        )
+
+    @api.model
+    def _end_offers(self, device, again, condition, given_up):
+        """End offers of one kind.
+
+        :param bool again: they wait again; else they are unconfirmed
+        :param SQL condition: which ones
+        :param bool given_up: also those whose lease is not over
+        :return: number of messages that changed
+        """
         self.env.cr.execute(
             SQL(
                 """
@@ -863,6 +883,7 @@ class SmsGatewayMessage(models.Model):
                      WHERE device_id = %(device)s AND state = 'sending'
                        AND request_at IS NULL
                        AND (%(given_up)s OR lease_until <= now() AT TIME ZONE 'UTC')
+                       AND %(condition)s
                      LIMIT %(limit)s FOR UPDATE SKIP LOCKED
                 ), changed AS (
                     UPDATE sms_gateway_message AS message
@@ -892,6 +913,7 @@ class SmsGatewayMessage(models.Model):
                 device=device.id,
                 gateway=device.gateway_id.id,
                 given_up=given_up,
+                condition=condition,
                 again=again,
                 state="queued" if again else "unconfirmed",
                 failure=None if again else "unknown_outcome",

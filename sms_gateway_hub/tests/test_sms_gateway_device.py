@@ -182,6 +182,22 @@ class TestPoll(PollCase):
                 else:
                     self.assertEqual(message.state, "sent", "a report corrects it")
 
+    def test_claims_from_now_on(self):
+        """Who begins to claim may have sent what it fetched before that."""
+        early = self.enqueue()
+        self.offer()
+        self.past(early, state_at=60, lease_until=1)
+        late = self.enqueue(uuid="f" * 32, number=NUMBERS[1])
+        refs = self.offer()
+        # Its app was switched over between the two.
+        self.claim(["0" * 32])
+        self.assertEqual(self.device.acknowledges, "yes")
+        self.force(self.device, acknowledges_since=late.state_at)
+        self.past(late, lease_until=1)
+        self.run_sender()
+        self.assertEqual((early + late).mapped("state"), ["unconfirmed", "queued"])
+        self.assertEqual(self.claim(refs), [])
+
     def test_unclaimed_again_and_again(self):
         """After three offers without a claim only one text at a time is risked."""
         self.device.acknowledges = "yes"
@@ -341,6 +357,12 @@ class TestPoll(PollCase):
                 self.assertEqual(message.state, state)
                 if state == "sent":
                     self.assertIn("told of no failure", message.failure_text)
+                    with self.row("it says so after all"):
+                        self.call("report", reports={refs[0]: "sent"})
+                        self.apply_events()
+                        self.assertFields(
+                            message, {"state": "sent", "failure_text": False}
+                        )
                     self.call("report", reports={refs[0]: "failed"})
                     self.apply_events()
                     self.assertEqual(message.state, "undelivered", "corrected")
@@ -944,6 +966,9 @@ class TestPollDoor(PollCase):
         large = b"x" * (const.WEBHOOK_MAX_BYTES + 1)
         for label, status, method, target, kwargs in (
             ("no token", 404, "GET", "/sms_gateway/?task=send", {}),
+            ("no token, POST", 404, "POST", "/sms_gateway//poll/", {}),
+            ("two slashes", 404, "POST",
+             f"/sms_gateway/{self.device.token}//poll/", {}),
             ("no poll", 404, "GET", f"/sms_gateway/{self.device.token}?task=send", {}),
             ("no poll, slash", 404, "GET", f"/sms_gateway/{self.device.token}/", {}),
             ("deeper", 404, "PUT", f"/sms_gateway/{self.device.token}/pol/a/b", {}),
