@@ -66,9 +66,13 @@ class SmsGateway(models.Model):
         quiet = devices - alive
         alive._end_alarm()
         quiet.filtered("last_poll_at")._alarm()
-        # Who may send no more today keeps nothing back from the others, either.
-        spent = alive.filtered(lambda device: device._is_spent())
-        changed = messages._return_to_pool(quiet | spent) if quiet | spent else 0
+        # Who may send no more today, or confirms nothing, keeps nothing back either.
+        idle = quiet | alive.filtered(
+            lambda device: (
+                device._is_spent() or device.unclaimed_offers >= const.UNCLAIMED_MAX
+            )
+        )
+        changed = messages._return_to_pool(idle) if idle else 0
         if alive:
             if self.paused_until:
                 self._resumed()

@@ -474,6 +474,10 @@ class TestPoll(PollCase):
         self.run_sender()
         self.assertFalse(again.device_id)
         self.assertEqual(list(self.offer(other).values()), [again.number])
+        self.device.write({"daily_limit": 0, "unclaimed_offers": const.UNCLAIMED_MAX})
+        self.force(again, device_id=self.device.id, state="queued")
+        self.run_sender()
+        self.assertFalse(again.device_id, "it confirms nothing")
 
     def test_asking_for_results_is_not_fetching(self):
         """A phone that only asks what to report on gets no texts to wait for it."""
