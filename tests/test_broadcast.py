@@ -89,7 +89,7 @@ def test_faster_than_core(odoo, database, record_property):
     """
     command = odoo_command(database.name)
     done = subprocess.run(
-        [*command[:3], "shell", *command[3:]],
+        [*command[:2], "shell", *command[2:]],
         input=SPEED_SCRIPT.format(count=1500),
         text=True,
         capture_output=True,

@@ -52,7 +52,7 @@ def claim_times(gateway_id, *databases):
     )
     command = odoo_command(databases[0].name)
     done = subprocess.run(
-        [*command[:3], "shell", *command[3:]],
+        [*command[:2], "shell", *command[2:]],
         input=script,
         text=True,
         capture_output=True,

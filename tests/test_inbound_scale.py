@@ -128,7 +128,7 @@ def test_many_contacts_do_not_slow_an_incoming_text(files, record_property):
     gateway_id, databases = files
     command = odoo_command(databases[0][0])
     done = subprocess.run(
-        [*command[:3], "shell", *command[3:]],
+        [*command[:2], "shell", *command[2:]],
         input=SCRIPT.format(databases=databases, gateway=gateway_id, turns=TURNS),
         text=True,
         capture_output=True,

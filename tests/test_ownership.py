@@ -255,7 +255,7 @@ def test_two_transactions_that_overlap(odoo, database, companies):
     arguments = [(new_number(), case[0], case[1]) for case in cases]
     command = odoo_command(database.name)
     done = subprocess.run(
-        [*command[:3], "shell", *command[3:]],
+        [*command[:2], "shell", *command[2:]],
         input=OVERLAP_SCRIPT.replace("%s]))", f"{arguments!r}]))"),
         text=True,
         capture_output=True,

@@ -28,7 +28,7 @@ from support import CHECKOUT, OdooServer, RpcError, wait_for
 
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))
 
-from smssync_phone import Faults, Phone, PhoneGone  # noqa: E402
+from smssync_phone import Answer, Faults, Phone, PhoneGone  # noqa: E402
 
 ADDON = CHECKOUT / "sms_gateway_smssync"
 FORM = "application/x-www-form-urlencoded"
@@ -45,6 +45,8 @@ VERSIONS = (
     "3.0.4",
     "3.1.1",
 )
+# Two of them are known by their name, and get idle answers of their own.
+ANY_VERSION = [version for version in VERSIONS if version not in ("2.7", "2.7.1")]
 
 _numbers = itertools.count(5_570_000)
 _addresses = itertools.count(0x20000)
@@ -122,6 +124,8 @@ class Account:
     :param dict gateway: fields of the gateway
     :param device: fields of each phone
     """
+
+    _times = {}
 
     def __init__(self, server, phones=1, gateway=None, **device):
         self.server = server
@@ -340,31 +344,38 @@ class Account:
 
     # Time
 
-    def age(self, seconds):
-        """Let time pass: move back what the hub noted of texts and phones."""
-        span = f"interval '{seconds} seconds'"
-        for table, column in self.times():
-            gateway = (
-                f"device_id IN (SELECT id FROM sms_gateway_device "
-                f"WHERE gateway_id = {self.gateway_id})"
-                if table not in ("sms_gateway_message", "sms_gateway_device")
-                else f"gateway_id = {self.gateway_id}"
+    def age(self, seconds, messages="TRUE"):
+        """Let time pass: move back what the hub noted of texts and phones.
+
+        :param str messages: condition for the texts that are worth it
+        """
+        for table, where in (
+            ("sms_gateway_message", messages),
+            ("sms_gateway_device", "TRUE"),
+        ):
+            moves = ", ".join(
+                f'"{name}" = "{name}" - interval \'{seconds} seconds\''
+                for name in self.times(table)
             )
             self.database.rows(
-                f'UPDATE {table} SET "{column}" = "{column}" - {span} WHERE {gateway}'
+                f"UPDATE {table} SET {moves} WHERE gateway_id = %s AND ({where})",
+                self.gateway_id,
             )
 
-    def times(self):
+    def times(self, table):
         """Columns that hold when something of a text or a phone was."""
-        rows = self.database.rows(
-            "SELECT table_name, column_name FROM information_schema.columns "
-            "WHERE data_type LIKE 'timestamp%%' AND table_schema = 'public' "
-            "AND (table_name LIKE 'sms_gateway_device%%' "
-            "OR table_name = 'sms_gateway_message') "
-            "AND column_name NOT IN ('create_date', 'write_date', 'expires_at', "
-            "'scheduled_at', 'due_at')"
-        )
-        return [(table, column) for table, column in rows]
+        if table not in self._times:
+            self._times[table] = [
+                name
+                for (name,) in self.database.rows(
+                    "SELECT column_name FROM information_schema.columns "
+                    "WHERE table_name = %s AND data_type LIKE 'timestamp%%' "
+                    "AND column_name NOT IN ('create_date', 'write_date', "
+                    "'expires_at', 'scheduled_at', 'due_at')",
+                    table,
+                )
+            ]
+        return self._times[table]
 
     def settle(self):
         """Run what settles texts whose time is over, and watches the phones."""
@@ -696,22 +707,18 @@ def test_must_08_one_document_whatever_comes(account):
         reply = account.ask(query, method=method, body=body or None)
         assert reply.status in (200, 400, 413), (method, query, body[:50], reply)
         if "task=send" in query:
-            # It gives no version away: two of them get an answer of their own.
-            crashing += check_crashes(reply, [v for v in VERSIONS if v[:3] != "2.7"])
+            crashing += check_crashes(reply, ANY_VERSION)
     assert not crashing
     assert account.incoming() == []
 
 
-def check_crashes(reply, versions=VERSIONS):
-    """Return the versions that an answer to a poll for texts crashes."""
-    from smssync_phone import Answer
-
+def check_crashes(reply, versions=VERSIONS, secret=""):
+    """Return what an answer to a poll for texts does to versions of the app."""
     crashes = []
     for version in versions:
-        phone = Phone("http://127.0.0.1/", "", version=version)
+        phone = Phone("http://127.0.0.1/", secret, version=version)
         answer = Answer(reply.status, reply.headers["content-type"], reply.body)
         phone._request = lambda *_args, answer=answer: answer
-        phone._claim = lambda messages: []
         phone._fetch_tasks()
         crashes += phone.crashes
     return crashes
@@ -723,11 +730,12 @@ def closed_doors(account):
     yield "unknown token", f"/sms_gateway/{'x' * len(token)}/poll/"
     yield "short token", "/sms_gateway/x/poll/"
     yield "odd token", "/sms_gateway/%FF%00/poll/"
-    yield "no token", "/sms_gateway//poll/"
+    yield "no token", "/sms_gateway/poll/"
     yield "other action", f"/sms_gateway/{token}/poll2/"
     yield "other path", f"/sms_gateway/{token}/"
     yield "deep path", f"/sms_gateway/{token}/poll/a/b/c/d"
     yield "the hub's own path", "/sms_gateway/"
+    yield "the hub's own path without slash", "/sms_gateway"
     webhook = account.database.rows(
         "SELECT webhook_token FROM sms_gateway WHERE id = %s", account.gateway_id
     )[0][0]
@@ -746,7 +754,7 @@ def test_must_08_unknown_addresses(account):
             try:
                 check(reply)
                 assert what == "deep path" or not reply.accepted
-                assert not (tail and check_crashes(reply))
+                assert not (tail and check_crashes(reply, ANY_VERSION))
             except (AssertionError, ValueError, KeyError) as error:
                 wrong.append((what, method, reply.status, reply.body[:60], str(error)))
     assert not wrong
@@ -1009,20 +1017,10 @@ def test_must_16_idle_answers(account):
             version
         )
         assert isinstance(payload["secret"], str), version
-        assert not check_crashes_of(reply, version, account.secret())
+        assert not check_crashes(reply, [version], account.secret())
     account.text(1, "Must 16")
     reply = account.ask(f"?task=send&secret={account.secret()}", version="2.7")
     assert reply.payload["task"] == "send" and len(reply.payload["messages"]) == 1
-
-
-def check_crashes_of(reply, version, secret):
-    from smssync_phone import Answer
-
-    phone = Phone("http://127.0.0.1/", secret, version=version)
-    answer = Answer(reply.status, reply.headers["content-type"], reply.body)
-    phone._request = lambda *_args: answer
-    phone._fetch_tasks()
-    return phone.crashes
 
 
 def test_must_17_three_keys_of_text(account):
@@ -1499,7 +1497,8 @@ MATRIX = [
 
 def test_version_matrix(server):
     """Each version sends, is answered, and its texts end as it lets us know."""
-    account = Account(server, 1)
+    account = Account(server)
+    answered = []
     for n, (version, options, wanted) in enumerate(MATRIX):
         if n:
             account.device_ids.append(account.add_device(n))
@@ -1537,8 +1536,10 @@ def test_version_matrix(server):
             what=f"{what}: {wanted}",
             timeout_s=30,
         )
-        answers = [body for number, body in account.incoming() if number in numbers]
-        assert answers == [f"Yes {n}", f"Well {n}"][: 1 + phone.is_3], what
+        answered.append([(numbers[0], f"Yes {n}"), (numbers[1], f"Well {n}")])
+        if not phone.is_3:
+            answered[-1].pop()
+    assert sorted(account.incoming()) == sorted(sum(answered, []))
 
 
 def test_f22_network_lost_before_the_claim(account):
@@ -1763,7 +1764,7 @@ class Soak:
         for lock in self.locks:
             lock.acquire()
         try:
-            self.account.age(seconds)
+            self.account.age(seconds, "state = 'sending'")
             self.account.settle()
         finally:
             for lock in self.locks:
@@ -1865,8 +1866,11 @@ def test_ten_thousand_incoming_texts(server, record_property):
     numbers = [new_number() for _n in range(200)]
     posts = []
     for n in range(INBOUND_MESSAGES):
-        # Most come once or twice, a few come back as often as phones in the field do.
-        times = min(MAX_REPEATS, int(chance.paretovariate(1.5)))
+        # Most come once, some a few times, a hundred as often as in the field: what is
+        # measured is the sum of all posts.
+        times = 1 if n % 10 else chance.randint(2, 4)
+        if not n % 100:
+            times = chance.randint(5, MAX_REPEATS)
         fields = {
             "secret": account.secret(),
             "from": numbers[n % len(numbers)],
@@ -1905,9 +1909,10 @@ def test_ten_thousand_incoming_texts(server, record_property):
     record_property("posts_s", round(took, 1))
     record_property("posts_per_s", round(len(posts) / took))
     assert accepted == len(posts)
-    wait_for(account.settled, timeout_s=300, what="the end of the events")
+    wait_for(account.settled, timeout_s=600, what="the end of the events")
     record_property("taken_in_s", round(time.monotonic() - start, 1))
     rows = account.incoming("body")
+    print(len(posts), "posts", round(took), "s, taken in", len(rows))
     assert len(rows) == len(set(rows)) == INBOUND_MESSAGES
 
 
@@ -1933,7 +1938,7 @@ def test_p11_a_poll_beside_an_empty_route(server, record_property):
                 times[name].append(took)
         offered.append(len(reply.payload["messages"]))
         # The next one finds 50 waiting again, and the phone's minute over.
-        account.age(61)
+        account.age(61, "state = 'sending'")
         account.database.rows(
             "UPDATE sms_gateway_message SET state = 'queued', external_ref = NULL, "
             "lease_until = NULL, device_id = NULL "
@@ -1950,4 +1955,5 @@ def test_p11_a_poll_beside_an_empty_route(server, record_property):
             f"{name}_median_ms", round(sorted(values)[len(values) // 2] * 1000, 2)
         )
     record_property("ratio", round(p95["poll"] / p95["empty"], 2))
+    print({name: round(value * 1000, 2) for name, value in p95.items()}, "ms")
     assert p95["poll"] <= P11_LIMIT * p95["empty"], p95

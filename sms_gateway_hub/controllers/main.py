@@ -17,9 +17,11 @@ from ..tools.transport import written_forms
 _logger = logging.getLogger(__name__)
 
 _NO_TOKEN = "0" * 64
+_ACTIONS = ",".join(sorted(const.WEBHOOK_ACTIONS))
 # The second one also as Odoo's login page writes where to go on to.
 _TOKEN_IN_PATH = re.compile(
     # With what follows: queries of gateways and phones hold secrets, too.
+    # Also where the token itself is missing: somebody mistyped the address.
     r"(/sms_gateway(?:/|(?=\?)))[^/\s\"?]*((?:/[^\s\"?]*)?)(?:\?\S*)?"
     r"|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+",
     re.I,
@@ -60,8 +62,9 @@ class SmsGatewayWebhook(http.Controller):
 
     @http.route(
         [
-            "/sms_gateway/<string:token>/<string:action>",
-            "/sms_gateway/<string:token>/<string:action>/",
+            # Any other action leads nowhere, as the door for devices says.
+            f"/sms_gateway/<string:token>/<any({_ACTIONS}):action>",
+            f"/sms_gateway/<string:token>/<any({_ACTIONS}):action>/",
         ],
         type="http",
         auth="none",

@@ -31,7 +31,7 @@ class SmsGatewayMessage(models.Model):
     =========== ========= ============ ===========================================
     """
 
-    _inherit = "sms.gateway.message"
+    _inherit = "sms.gateway.message"  # pylint: disable=consider-merging-classes-inherited
 
     device_id = fields.Many2one(
         "sms.gateway.device",

@@ -11,7 +11,7 @@ from .. import const
 class SmsGateway(models.Model):
     """Gateways whose phones come and fetch."""
 
-    _inherit = "sms.gateway"
+    _inherit = "sms.gateway"  # pylint: disable=consider-merging-classes-inherited
 
     is_pull = fields.Boolean(compute="_compute_is_pull")
     device_ids = fields.One2many("sms.gateway.device", "gateway_id", "Phones")

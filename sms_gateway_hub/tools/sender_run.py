@@ -539,7 +539,7 @@ class SenderRun:
         if self.latency_s is not None:
             # So that no thread waits for us: as many more as leave in time.
             in_time = const.GATE_VALID_S / 2 / max(self.latency_s, 0.001)
-            limit += int(limit * min(in_time, 1.0))
+            limit += round(limit * min(in_time, 1.0))
         return self.transport.pending >= limit
 
     def _reconsider(self):

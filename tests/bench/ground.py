@@ -73,10 +73,10 @@ QUICK = Sizes(
     growth=(),
     stored=20_000,
     memory=10_000,
-    run_s=1.5,
+    run_s=1.2,
     numbers=2_000,
-    cap_s=6.0,
-    callbacks=100,
+    cap_s=5.0,
+    callbacks=80,
     waiting=5_000,
 )
 # For the test of this machinery: whether it works, not how fast it is.

@@ -23,6 +23,8 @@ PARALLEL = 64
 PARALLEL_MORE = (8, 16, 32)
 # At zero latency few threads are enough to keep both processors busy.
 PARALLEL_ZERO = 4
+# Of a provider nearby: a run of a few seconds sends some thousand texts.
+_LATENCY_SHORT_S = 0.02
 _CORE_TEXTS = 10
 _BATCH = 500
 
@@ -35,7 +37,8 @@ def run_sender(site, gateway_id, count, *, run_s, texts=True):
     """
     if texts:
         site.fill(gateway_id, count)
-        site.rows("ANALYZE sms_gateway_message")
+        # What earlier runs left behind is not this one's.
+        site.rows("VACUUM ANALYZE sms_gateway_message")
     [(before,)] = site.rows(
         "SELECT count(*) FROM sms_gateway_message "
         "WHERE gateway_id = %s AND state = 'sent'",
@@ -624,19 +627,21 @@ def measure_history(bench):
 
 @metric("P13")
 def measure_queries(bench):
-    """Statements of the database for 500 texts, at 100 ms; core's beside."""
+    """Statements of the database for 500 texts, in runs as they are; core's beside."""
     site, sizes = bench.main, bench.sizes
     site.empty()
     gateway_id = site.make_gateway(
         bench.gateway.url, name="Bench P13", parallel_requests=PARALLEL
     )
-    bench.gateway.control(latency_s=LATENCY_S)
-    count = max(_BATCH, int(PARALLEL / LATENCY_S * sizes.run_s))
+    run_s = max(sizes.run_s, const.SENDER_BUDGET_S / 2)
+    if sizes.pairs == 1:
+        run_s = sizes.run_s
 
     def ours():
-        site.fill(gateway_id, count)
+        bench.gateway.control(latency_s=_LATENCY_SHORT_S)
+        site.fill(gateway_id, int(4_000 * run_s))
         with counted_queries() as queries:
-            sent, _took_s = run_sender(site, gateway_id, 0, run_s=60, texts=False)
+            sent, _took_s = run_sender(site, gateway_id, 0, run_s=run_s, texts=False)
         return queries[0] / sent * _BATCH
 
     def core():
@@ -645,7 +650,6 @@ def measure_queries(bench):
         bench.gateway.control(latency_s=0.0)
         with bench.twilio_at_the_peer(), counted_queries() as queries:
             bench.core_send(ids)
-        bench.gateway.control(latency_s=LATENCY_S)
         return queries[0] / texts * _BATCH
 
     ours()  # fills the caches
