@@ -396,6 +396,8 @@ CLAIM_DEADLINE_S = 24 * 3600
 SETTLE_AFTER_S = 120
 # A device that missed so many of its own intervals is quiet: somebody is told.
 QUIET_AFTER_POLLS = 3
+# An alarm about the same device goes out by e-mail once in so long.
+ALARM_MAIL_EVERY_S = 6 * 3600
 # Offers in a row that nobody claimed, before somebody is told and only one text at a
 # time is offered.
 UNCLAIMED_MAX = 3
@@ -411,8 +413,9 @@ ASK_LIMIT = 100
 # from devices that report deliveries, and from others.
 ASK_DELIVERED_S = 6 * 3600
 ASK_SETTLED_S = 30 * 60
-# Below this a battery is shown as low, in percent.
+# Below this a battery is shown as low, in percent; for so long after it was told.
 BATTERY_LOW = 20
+BATTERY_FRESH_S = 24 * 3600
 # How long a gateway without any device that polls rests; it is renewed by then.
 PAUSE_QUIET_S = 900
 # Wrong secrets for one device from one address, and unknown addresses of devices from

@@ -9,6 +9,7 @@ import psycopg2
 
 from odoo import SUPERUSER_ID, http
 from odoo.http import request
+from odoo.tools.lru import LRU
 
 from .. import const
 from ..exceptions import WebhookRejected
@@ -24,6 +25,9 @@ _logger = logging.getLogger(__name__)
 # Wrong proofs for one address from one peer, and addresses that one peer guesses.
 failures = RateLimit(const.POLL_FAILURES_PER_MIN, 60.0)
 guesses = RateLimit(const.POLL_GUESSES_PER_MIN, 60.0)
+# Digests of addresses that are some device's: these are no guesses, whatever another
+# one behind the same router does, e.g. a phone that was given up and calls on.
+known = LRU(10_000)
 
 _SENTENCES = {
     404: "Unknown address.",
@@ -100,7 +104,13 @@ class SmsGatewayPoll(http.Controller):
             return self._answer(503)
 
     @http.route(
-        ["/sms_gateway", "/sms_gateway/", "/sms_gateway/<path:rest>"],
+        [
+            "/sms_gateway",
+            "/sms_gateway/",
+            "/sms_gateway/<path:rest>",
+            # Else routing would mend it by a redirect, which costs a device its text.
+            "/sms_gateway//<path:rest>",
+        ],
         type="http",
         auth="none",
         csrf=False,
@@ -109,25 +119,25 @@ class SmsGatewayPoll(http.Controller):
         max_content_length=const.WEBHOOK_MAX_BYTES,
     )
     def nowhere(self, **_params):
-        """Answer at an address below ours that leads nowhere.
-
-        A page in HTML would end the app of a phone with a mistyped address.
-        """
+        """Answer addresses that were mistyped: a page would crash some devices."""
         return self._answer(404)
 
     def _poll(self, token):
         data = SmsGatewayWebhook._read(self)
         network = network_of(data.remote_addr)
-        key = (webhook.token_digest(token), network)
-        if failures.is_over(key) or guesses.is_over(network):
+        digest = webhook.token_digest(token)
+        key = (digest, network)
+        if failures.is_over(key) or digest not in known and guesses.is_over(network):
             raise WebhookRejected(429)
         # A copy of the call for each try of the transaction is not needed: it is read
         # only.
         env = request.env(user=SUPERUSER_ID, su=True)
         result = in_new_transaction(env, lambda new: self._handle(new, token, data))
         if result is None:
+            known.pop(digest, None)
             guesses.hit(network)
             raise WebhookRejected(404)
+        known[digest] = True
         step, device_id, answer = result
         if step is None or step.kind == "refused":
             failures.hit(key)

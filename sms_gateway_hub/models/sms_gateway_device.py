@@ -142,6 +142,7 @@ class SmsGatewayDevice(models.Model):
         help="Whether the phone says which of the fetched texts it will send. Only "
         "then texts that it lost on the way are safe to give out again.",
     )
+    acknowledges_since = fields.Datetime(readonly=True, copy=False)
     unclaimed_offers = fields.Integer(
         "Fetched and not confirmed",
         readonly=True,
@@ -152,6 +153,7 @@ class SmsGatewayDevice(models.Model):
         "mail.activity", readonly=True, copy=False, ondelete="set null"
     )
     alarmed = fields.Boolean(readonly=True, copy=False)
+    alarmed_at = fields.Datetime(readonly=True, copy=False)
 
     # For the screens
     status = fields.Selection(
@@ -253,11 +255,17 @@ class SmsGatewayDevice(models.Model):
                 "app.",
                 self.unclaimed_offers,
             )
-        if self.battery_at and self.battery < const.BATTERY_LOW:
+        # Phones tell of a low battery, and not of a full one.
+        since = fields.Datetime.now() - timedelta(seconds=const.BATTERY_FRESH_S)
+        if (
+            self.battery_at
+            and self.battery_at >= since
+            and (self.battery < const.BATTERY_LOW)
+        ):
             warnings[self.env._("Battery low")] = self.env._(
                 "The battery is at %s %%. Charge the phone.", self.battery
             )
-        if self.daily_limit and self._count_today() >= self.daily_limit:
+        if self._is_spent():
             warnings[self.env._("Today's limit")] = self.env._(
                 "Today's limit is reached: it gets no more texts until tomorrow."
             )
@@ -309,6 +317,16 @@ class SmsGatewayDevice(models.Model):
                 )
 
     def write(self, vals):
+        if "gateway_id" in vals and any(
+            device.gateway_id.id != vals["gateway_id"] for device in self
+        ):
+            # What it was offered and took there could never be settled.
+            raise UserError(
+                self.env._(
+                    "A phone stays with its gateway. Archive it, and add it to the "
+                    "other gateway as a new one."
+                )
+            )
         archived = self.browse()
         if "active" in vals and not vals["active"]:
             archived = self.filtered("active")
@@ -419,6 +437,11 @@ class SmsGatewayDevice(models.Model):
         )
         return self.env.cr.fetchone()[0]
 
+    def _is_spent(self):
+        """Say whether it took as many texts as it may on one day."""
+        self.ensure_one()
+        return bool(self.daily_limit and self._count_today() >= self.daily_limit)
+
     def _knows_to_claim(self):
         """Say whether what it did not claim was not sent, for all that is known."""
         self.ensure_one()
@@ -458,7 +481,6 @@ class SmsGatewayDevice(models.Model):
             return PollOutcome(refs=refs)
         if step.kind == "ask":
             self._note(step)
-            self._back_in_service()
             return PollOutcome(refs=messages._ask(self))
         if step.kind in ("report", "inbound"):
             self._note(step)
@@ -514,7 +536,6 @@ class SmsGatewayDevice(models.Model):
         if step.kind != "refused" and self.active:
             columns = {
                 "offer": ("last_seen_at", "last_poll_at"),
-                "ask": ("last_seen_at", "last_poll_at"),
                 "claim": ("last_seen_at", "last_claim_at"),
                 "report": ("last_seen_at", "last_result_at"),
                 "inbound": ("last_seen_at", "last_inbound_at"),
@@ -526,6 +547,7 @@ class SmsGatewayDevice(models.Model):
         if step.kind == "claim" and step.refs and not refused:
             if self.acknowledges != "yes":
                 values["acknowledges"] = "yes"
+                values["acknowledges_since"] = now
             if self.unclaimed_offers:
                 values["unclaimed_offers"] = 0
         if not values:
@@ -591,9 +613,18 @@ class SmsGatewayDevice(models.Model):
     # ------------------------------------------------------------------
 
     def _alarm(self):
-        """Tell the responsible user, once, that phones are quiet."""
+        """Tell the responsible user, once, that phones are quiet.
+
+        One that comes and goes is shown each time, and mailed about now and then.
+        """
+        now = fields.Datetime.now()
+        since = now - timedelta(seconds=const.ALARM_MAIL_EVERY_S)
         for device in self.filtered(lambda device: not device.alarmed):
             gateway = device.gateway_id
+            if device.alarmed_at and device.alarmed_at > since:
+                gateway = gateway.with_context(mail_activity_quick_update=True)
+            else:
+                device.alarmed_at = now
             user = gateway.responsible_user_id or self.env.ref("base.user_admin")
             device.alarm_id = gateway.activity_schedule(
                 "sms_gateway_hub.mail_activity_type_phone",

@@ -51,7 +51,8 @@ class SmsGatewayEvent(models.Model):
     def _apply_reports(self, events):
         """Let reports settle what a device has claimed: until now it is unknown.
 
-        What it reports on it has taken, also if its claim never came.
+        What it reports on it has taken, also if its claim never came. A text that was
+        taken for sent loses the remark on that when the phone says so after all.
         """
         told = events.filtered(
             lambda event: event.device_id and event.report_state != "unknown"
@@ -73,6 +74,24 @@ class SmsGatewayEvent(models.Model):
                        AND message.device_id = event.device_id
                        AND message.direction = 'outgoing'
                        AND message.state = 'sending'
+                    """,
+                    told.ids,
+                ),
+                log_exceptions=False,
+            )
+            # What was taken for sent is known to be, now.
+            self.env.cr.execute(
+                SQL(
+                    """
+                    UPDATE sms_gateway_message AS message
+                       SET failure_reason = NULL
+                      FROM sms_gateway_event AS event
+                     WHERE event.id = ANY(%s) AND event.report_state = 'sent'
+                       AND message.gateway_id = event.gateway_id
+                       AND message.external_ref = event.external_ref
+                       AND message.device_id = event.device_id
+                       AND message.direction = 'outgoing'
+                       AND message.state = 'sent' AND message.failure_reason IS NOT NULL
                     """,
                     told.ids,
                 ),

@@ -845,6 +845,8 @@ class SmsGatewayMessage(models.Model):
                                 ELSE coalesce(message.relieved_gateway_id,
                                               message.gateway_id) END,
                        gateway_id = %(gateway)s,
+                       -- It may have waited for a phone of the other one.
+                       device_id = NULL,
                        state_at = now() AT TIME ZONE 'UTC',
                        lease_until = now() AT TIME ZONE 'UTC'
                                      + %(lease)s * interval '1 second',
@@ -1462,7 +1464,9 @@ class SmsGatewayMessage(models.Model):
                     # error can.
                     group._action_update_from_sms_state("error")
                 group._action_update_from_sms_state(
-                    core_state, failure_reason=reason or False
+                    core_state,
+                    # A remark on a text that was sent is no failure.
+                    failure_reason=(core_state != "pending" and reason) or False,
                 )
                 continue
             core_failure = const.CORE_FAILURE_TYPES.get(failure_type)
@@ -1915,7 +1919,13 @@ class SmsGatewayMessage(models.Model):
                 ("number", "=", number),
                 ("direction", "=", "outgoing"),
                 ("gateway_id", "=", gateway.id),
+                "|",
                 ("state", "in", ("sent", "delivered", "unconfirmed")),
+                # Its request has left. With phones it takes minutes to know more, and
+                # people answer within one.
+                "&",
+                ("state", "=", "sending"),
+                ("request_at", "!=", False),
             ],
             limit=1,
         )

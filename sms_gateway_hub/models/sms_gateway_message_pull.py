@@ -3,7 +3,6 @@
 
 import math
 import re
-from datetime import timedelta
 from uuid import uuid4
 
 from odoo import api, fields, models
@@ -552,8 +551,8 @@ class SmsGatewayMessage(models.Model):
 
         Only what was offered to this device, is not claimed yet and whose lease is
         valid. The gate is asked once more, so that who refused meanwhile gets nothing,
-        and the minute's SMS parts are kept to. What it asked for and does not get goes
-        back to the queue, as it will not send that.
+        and the limits of the minute and the day are kept to. What it asked for and does
+        not get goes back to the queue, as it will not send that.
 
         :param device: sms.gateway.device, one, whose row this transaction has locked
         :param references: whatever the device named
@@ -600,10 +599,19 @@ class SmsGatewayMessage(models.Model):
         late = [row for row in rows if row["expired"]]
         kept = self._pass_gate(gateway, [row for row in rows if not row["expired"]])
         taken, waiting, used = [], [], rows[0]["used"]
+        # Two calls at once may have been offered more than one day's texts.
+        most = device.daily_limit and device.daily_limit - device._count_today()
         for row in kept:
             parts = row["segments"] or 1
             limit = device.parts_per_minute
-            if waiting or limit and used and used + parts > limit:
+            if (
+                waiting
+                or limit
+                and used
+                and used + parts > limit
+                or device.daily_limit
+                and len(taken) >= most
+            ):
                 waiting.append(row)
             else:
                 used += parts
@@ -686,6 +694,8 @@ class SmsGatewayMessage(models.Model):
                     SELECT id, external_ref FROM sms_gateway_message
                      WHERE device_id = %(device)s AND state = 'sending'
                        AND request_at IS NOT NULL
+                       -- Who was erased since is asked about no more.
+                       AND external_ref IS NOT NULL
                   ORDER BY asked_at NULLS FIRST, id
                      LIMIT %(limit)s
                 ), settled AS (
@@ -793,21 +803,28 @@ class SmsGatewayMessage(models.Model):
         """
         changed = self._end_leases(device, given_up=given_up)
         reported = device.gateway_id._get_adapter()._get_reported_states(device)
-        if not given_up and "sent" not in reported and device.last_poll_at:
+        if not given_up and "sent" not in reported:
             changed += self._settle_rows(
                 SQL(
                     """
                     SELECT id FROM sms_gateway_message
                      WHERE device_id = %s AND state = 'sending'
-                       AND request_at <= %s AND asked_at >= request_at
+                       AND asked_at >= request_at
+                       AND request_at <= greatest(%s, asked_at)
+                                         - %s * interval '1 second'
                      LIMIT %s FOR UPDATE SKIP LOCKED
                     """,
                     device.id,
-                    device.last_poll_at - timedelta(seconds=const.SETTLE_AFTER_S),
+                    device.last_poll_at or None,
+                    const.SETTLE_AFTER_S,
                     _SETTLE_MAX,
                 ),
                 "sent",
-                None,
+                self.env._(
+                    "The phone “%s” took the text and told of no failure. Its app "
+                    "never confirms that a text was sent.",
+                    device.name,
+                ),
             )
         changed += self._settle_rows(
             SQL(
@@ -834,9 +851,29 @@ class SmsGatewayMessage(models.Model):
     def _end_leases(self, device, *, given_up=False):
         """End offers that nobody claimed in time.
 
+        What was offered before the device was known to claim it may have sent, even if
+        it claims by now: somebody has changed a setting of its app.
+
         :return: number of messages that changed
         """
-        again = device._knows_to_claim()
+        if not device._knows_to_claim():
+            return self._end_offers(device, False, SQL("TRUE"), given_up)
+        since = device.acknowledges_since or None
+        known = SQL("(%s::timestamp IS NULL OR state_at >= %s)", since, since)
+        return sum(
+            self._end_offers(device, again, condition, given_up)
+            for again, condition in ((True, known), (False, SQL("NOT %s", known)))
+        )
+
+    @api.model
+    def _end_offers(self, device, again, condition, given_up):
+        """End offers of one kind.
+
+        :param bool again: they wait again; else they are unconfirmed
+        :param SQL condition: which ones
+        :param bool given_up: also those whose lease is not over
+        :return: number of messages that changed
+        """
         self.env.cr.execute(
             SQL(
                 """
@@ -846,6 +883,7 @@ class SmsGatewayMessage(models.Model):
                      WHERE device_id = %(device)s AND state = 'sending'
                        AND request_at IS NULL
                        AND (%(given_up)s OR lease_until <= now() AT TIME ZONE 'UTC')
+                       AND %(condition)s
                      LIMIT %(limit)s FOR UPDATE SKIP LOCKED
                 ), changed AS (
                     UPDATE sms_gateway_message AS message
@@ -875,6 +913,7 @@ class SmsGatewayMessage(models.Model):
                 device=device.id,
                 gateway=device.gateway_id.id,
                 given_up=given_up,
+                condition=condition,
                 again=again,
                 state="queued" if again else "unconfirmed",
                 failure=None if again else "unknown_outcome",
@@ -983,8 +1022,8 @@ class SmsGatewayMessage(models.Model):
                        state_at = now() AT TIME ZONE 'UTC', to_sync = TRUE
                  WHERE gateway_id = %(gateway)s AND state = 'queued'
                    AND hold IS NULL
-                   AND due_at <= now() AT TIME ZONE 'UTC'
-                   AND greatest(create_date, scheduled_at)
+                   -- What was held, or planned for later, has waited since then alone.
+                   AND greatest(create_date, due_at)
                        < now() AT TIME ZONE 'UTC' - %(hours)s * interval '1 hour'
                 """,
                 reason=self.env._("No phone fetched it in time."),

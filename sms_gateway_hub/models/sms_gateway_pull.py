@@ -66,11 +66,20 @@ class SmsGateway(models.Model):
         quiet = devices - alive
         alive._end_alarm()
         quiet.filtered("last_poll_at")._alarm()
-        changed = messages._return_to_pool(quiet) if quiet else 0
+        # Who may send no more today, or confirms nothing, keeps nothing back either.
+        idle = quiet | alive.filtered(
+            lambda device: (
+                device._is_spent() or device.unclaimed_offers >= const.UNCLAIMED_MAX
+            )
+        )
+        changed = messages._return_to_pool(idle) if idle else 0
         if alive:
             if self.paused_until:
                 self._resumed()
-        elif self.fallback_gateway_id or devices.filtered("last_poll_at"):
+        elif self.fallback_gateway_id or self.with_context(
+            # Those that were given up are no longer waited for, either.
+            active_test=False
+        ).device_ids.filtered("last_poll_at"):
             self._rest_without_devices(now)
             changed += messages._give_up_waiting(self)
         return changed

@@ -19,8 +19,8 @@ from odoo.tests import HttpCase, tagged
 from odoo.tools import file_open, mute_logger
 
 from .. import const
-from ..controllers import poll
-from ..tools import tokens
+from ..controllers import main, poll
+from ..tools import tokens, webhook
 from .common import NUMBERS, LogLines, SmsGatewayCase, SmsGatewayMixin
 from .http_common import RawHttpMixin
 
@@ -40,6 +40,7 @@ class PollCase(RawHttpMixin, SmsGatewayMixin, HttpCase):
         super().setUp()
         poll.failures.reset()
         poll.guesses.reset()
+        poll.known.clear()
 
     @classmethod
     def make_device(cls, name="Phone", **values):
@@ -180,6 +181,22 @@ class TestPoll(PollCase):
                     self.assertNotEqual(fresh, ref)
                 else:
                     self.assertEqual(message.state, "sent", "a report corrects it")
+
+    def test_claims_from_now_on(self):
+        """Who begins to claim may have sent what it fetched before that."""
+        early = self.enqueue()
+        self.offer()
+        self.past(early, state_at=60, lease_until=1)
+        late = self.enqueue(uuid="f" * 32, number=NUMBERS[1])
+        refs = self.offer()
+        # Its app was switched over between the two.
+        self.claim(["0" * 32])
+        self.assertEqual(self.device.acknowledges, "yes")
+        self.force(self.device, acknowledges_since=late.state_at)
+        self.past(late, lease_until=1)
+        self.run_sender()
+        self.assertEqual((early + late).mapped("state"), ["unconfirmed", "queued"])
+        self.assertEqual(self.claim(refs), [])
 
     def test_unclaimed_again_and_again(self):
         """After three offers without a claim only one text at a time is risked."""
@@ -333,10 +350,19 @@ class TestPoll(PollCase):
                     request_at=claimed_s,
                     lease_until=claimed_s - const.CLAIM_DEADLINE_S,
                 )
+                if asked and polled_s:
+                    self.past(message, asked_at=polled_s)
                 self.force(self.device, last_poll_at=now - timedelta(seconds=polled_s))
                 self.run_sender()
                 self.assertEqual(message.state, state)
                 if state == "sent":
+                    self.assertIn("told of no failure", message.failure_text)
+                    with self.row("it says so after all"):
+                        self.call("report", reports={refs[0]: "sent"})
+                        self.apply_events()
+                        self.assertFields(
+                            message, {"state": "sent", "failure_text": False}
+                        )
                     self.call("report", reports={refs[0]: "failed"})
                     self.apply_events()
                     self.assertEqual(message.state, "undelivered", "corrected")
@@ -361,6 +387,14 @@ class TestPoll(PollCase):
         self.assertEqual(len(set(asked)), 50)
         other = self.make_device("Phone 2")
         self.assertEqual(self.call("ask", other)["refs"], [])
+
+    def test_ask_after_an_erasure(self):
+        """Whose data was erased while the phone had the text is asked about no more."""
+        messages = self.enqueue(2)
+        refs = self.offer()
+        self.claim(refs)
+        self.force(messages[0], external_ref=None)
+        self.assertEqual(self.call("ask")["refs"], [messages[1].external_ref])
 
     def test_parts_per_minute(self):
         """A phone gets no more SMS parts than it may send within a minute."""
@@ -406,6 +440,64 @@ class TestPoll(PollCase):
         self.assertIn("limit", self.device.warning)
         self.past(self.messages_of([("request_at", "!=", False)]), request_at=90000)
         self.assertEqual(len(self.offer()), 2)
+
+    def test_battery_warning_ends(self):
+        """Phones tell of a low battery only: after a day nobody knows any more."""
+        now = fields.Datetime.now()
+        for age_h, expected in ((1, True), (25, False)):
+            with self.row(age_h):
+                self.device.write(
+                    {"battery": 12, "battery_at": now - timedelta(hours=age_h)}
+                )
+                self.assertEqual("12 %" in (self.device.warning or ""), expected)
+
+    def test_daily_limit_at_the_claim(self):
+        """What two calls at once were offered beyond the limit is not handed out."""
+        messages = self.enqueue(5)
+        refs = self.offer()
+        self.assertEqual(len(self.claim(list(refs)[:1])), 1)
+        self.device.daily_limit = 3
+        self.assertEqual(len(self.claim(refs)), 2)
+        self.assertEqual(
+            sorted(messages.mapped("state")), ["queued"] * 2 + ["sending"] * 3
+        )
+
+    def test_daily_limit_of_a_conversation(self):
+        """What waits for a phone that may send no more today goes through another."""
+        other = self.make_device("Phone 2")
+        self.device.daily_limit = 1
+        first = self.enqueue()
+        self.claim(self.offer())
+        self.force(first, request_at=fields.Datetime.now())
+        again = self.enqueue(uuid="f" * 32)
+        self.assertEqual(again.device_id, self.device)
+        self.run_sender()
+        self.assertFalse(again.device_id)
+        self.assertEqual(list(self.offer(other).values()), [again.number])
+        self.device.write({"daily_limit": 0, "unclaimed_offers": const.UNCLAIMED_MAX})
+        self.force(again, device_id=self.device.id, state="queued")
+        self.run_sender()
+        self.assertFalse(again.device_id, "it confirms nothing")
+
+    def test_asking_for_results_is_not_fetching(self):
+        """A phone that only asks what to report on gets no texts to wait for it."""
+        self.device.last_poll_at = False
+        self.call("ask")
+        self.assertFields(self.device, {"last_poll_at": False, "status": "new"})
+        self.assertTrue(self.device.last_seen_at)
+
+    def test_answer_to_a_claimed_text(self):
+        """Who answers before it is known that the text went out answers that text."""
+        message = self.enqueue()
+        refs = self.offer()
+        self.call("inbound", texts=[["E1", message.number, "Too early"]])
+        self.apply_events()
+        self.claim(refs)
+        self.call("inbound", texts=[["E2", message.number, "Yes"]])
+        self.apply_events()
+        early, answer = self.messages_of([("direction", "=", "incoming")]).sorted("id")
+        self.assertEqual(answer.answers_id, message)
+        self.assertFalse(early.answers_id)
 
     def test_shares(self):
         """Phones share the pool by their SIM cards; who is offline does not count."""
@@ -662,6 +754,28 @@ class TestWatch(PollCase):
         self.run_sender()
         self.assertEqual(len(self.alarms()), 1)
 
+    def test_alarm_by_email_once(self):
+        """A phone that comes and goes shows as offline, and mails nobody each time."""
+        mails = []
+        self.gateway.responsible_user_id = self.env.ref("base.user_admin")
+        activities = type(self.env["mail.activity"])
+        with patch.object(activities, "action_notify", lambda this: mails.extend(this)):
+            for label, alarmed_h, expected in (
+                ("first", None, 1),
+                ("again, a moment later", None, 1),
+                ("again, the next day", 24, 2),
+            ):
+                with self.subTest(label):
+                    if alarmed_h:
+                        self.device.alarmed_at -= timedelta(hours=alarmed_h)
+                    self.device.last_poll_at = self.hour_ago
+                    self.run_sender()
+                    self.assertEqual(len(self.alarms()), 1)
+                    self.assertEqual(len(mails), expected)
+                    self.offer()
+                    self.run_sender()
+                    self.assertFalse(self.alarms())
+
     def test_all_quiet(self):
         """F22: while no phone asks, the fallback takes what was not handed out."""
         fallback = self.make_gateway(code="sandbox", name="Fallback")
@@ -712,6 +826,44 @@ class TestWatch(PollCase):
         self.run_sender()
         self.assertFields(message, {"state": "failed", "failure_type": "not_reached"})
 
+    def test_last_phone_given_up(self):
+        """When the last phone is gone, what waits goes elsewhere or ends in time."""
+        message = self.enqueue()
+        self.device.action_give_up()
+        self.run_sender()
+        self.assertTrue(self.gateway.paused_until)
+        self.assertEqual(message.state, "queued")
+        self.past(message, create_date=25 * 3600, due_at=25 * 3600)
+        self.run_sender()
+        self.assertFields(message, {"state": "failed", "failure_type": "not_reached"})
+
+    def test_held_long(self):
+        """What was held for days and is due only now does not fail at once."""
+        message = self.enqueue()
+        self.past(message, create_date=72 * 3600, due_at=60)
+        self.device.last_poll_at = self.hour_ago
+        self.run_sender()
+        self.assertEqual(message.state, "queued")
+
+    def test_taken_over_from_a_phone(self):
+        """What the fallback took is the phone's no more, whatever becomes of it."""
+        fallback = self.make_gateway(code="sandbox", name="Fallback")
+        self.gateway.fallback_gateway_id = fallback
+        message = self.enqueue()
+        self.gateway._pause("No phone", 600)
+        # Queued for the phone by a long transaction that ended after the pause began.
+        self.force(message, device_id=self.device.id)
+        self.make_due()
+        messages = self.env["sms.gateway.message"]
+        (row,) = messages._claim(fallback, 10)
+        messages._stamp([row["id"]], row["attempt_ref"])
+        messages.invalidate_model()
+        self.assertFields(
+            message, {"state": "sending", "gateway_id": fallback, "device_id": []}
+        )
+        self.device.action_give_up()
+        self.assertEqual(message.state, "sending", "not the phone's")
+
     def test_disabled(self):
         """A gateway out of service sets off no alarm; what was taken still settles."""
         message = self.enqueue()
@@ -731,6 +883,13 @@ class TestWatch(PollCase):
         self.offer()
         with self.assertRaisesRegex(UserError, "Archive it instead"):
             self.device.unlink()
+
+    def test_stays_with_its_gateway(self):
+        """A phone does not move: what it took could never be settled."""
+        other = self.make_gateway(name="Other")
+        with self.assertRaisesRegex(UserError, "stays with its gateway"):
+            self.device.gateway_id = other
+        self.device.write({"gateway_id": self.gateway.id, "sims": 2})
 
     def test_values(self):
         """Values that no phone can have are refused, in plain words."""
@@ -810,6 +969,13 @@ class TestPollDoor(PollCase):
         """Whatever is wrong, the answer is one JSON document that means nothing."""
         large = b"x" * (const.WEBHOOK_MAX_BYTES + 1)
         for label, status, method, target, kwargs in (
+            ("no token", 404, "GET", "/sms_gateway/?task=send", {}),
+            ("no token, POST", 404, "POST", "/sms_gateway//poll/", {}),
+            ("two slashes", 404, "POST",
+             f"/sms_gateway/{self.device.token}//poll/", {}),
+            ("no poll", 404, "GET", f"/sms_gateway/{self.device.token}?task=send", {}),
+            ("no poll, slash", 404, "GET", f"/sms_gateway/{self.device.token}/", {}),
+            ("deeper", 404, "PUT", f"/sms_gateway/{self.device.token}/pol/a/b", {}),
             ("unknown address", 404, "POST", "/sms_gateway/unknown/poll/", {}),
             ("unknown, by GET", 404, "GET", "/sms_gateway/unknown/poll", {}),
             ("strange token", 404, "GET", "/sms_gateway/%F0%9F%98%80%00/poll", {}),
@@ -893,6 +1059,27 @@ class TestPollDoor(PollCase):
         for turn in range(const.POLL_GUESSES_PER_MIN + 1):
             self.assertNeutral(self.raw(target=f"/sms_gateway/guess{turn}/poll"), 404)
         self.assertNeutral(self.raw(target="/sms_gateway/guess/poll"), 429)
+        # A phone that was given up calls on from the same network.
+        self.assertTrue(self.call("offer")["ok"], "known")
+        token = self.device.token
+        self.device.action_renew_token()
+        poll.guesses.reset()
+        self.assertNeutral(self.raw(target=f"/sms_gateway/{token}/poll"), 404)
+        self.assertNotIn(webhook.token_digest(token), poll.known)
+
+    def test_mistyped_addresses_in_logs(self):
+        """T4: a secret in the query is hidden even where the path lacks the token."""
+        for path, shown in (
+            ("/sms_gateway/abc/poll/?task=send&secret=x9", "/sms_gateway/***/poll/"),
+            ("/sms_gateway/?task=send&secret=x9", "/sms_gateway/***"),
+            ("/sms_gateway?task=send&secret=x9", "/sms_gateway***"),
+            ("/sms_gateway_hub/static/a.js?b=c", "/sms_gateway_hub/static/a.js?b=c"),
+        ):
+            with self.subTest(path):
+                self.assertEqual(
+                    main._hide_tokens(f'"GET {path} HTTP/1.1" 200'),
+                    f'"GET {shown} HTTP/1.1" 200',
+                )
 
     def test_unreadable(self):
         """What cannot be read is refused in the words of the adapter, and counted."""

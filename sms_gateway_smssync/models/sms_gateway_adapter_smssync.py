@@ -59,9 +59,10 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
     def _parse_poll(self, device, data):
         request = smssync.read_request(data, device._get_key_names())
         seen = {}
-        if request.version:
-            seen["version"] = smssync.format_version(request.version)
         refusal = self._refuse(device, data, request)
+        if request.version and request.secret and not refusal:
+            # What a version may do depends on it: only who proved itself may say.
+            seen["version"] = smssync.format_version(request.version)
         if refusal:
             if request.kind == "test":
                 # A red test is worth seeing. The app itself always shows a green one.
@@ -84,8 +85,10 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
         if request.kind not in _PROVES:
             return None
         if request.secret is None and request.kind in ("ask", "report"):
-            # 2.7 and 2.7.1 never send it here.
-            if request.version in const.FRAGILE_VERSIONS:
+            # 2.7 and 2.7.1 never send it here. Their name alone proves nothing: the
+            # phone has polled as one of them, with its secret.
+            known = smssync.read_version(device.version)
+            if {request.version, known} <= const.FRAGILE_VERSIONS:
                 return None
         if webhook.secrets_equal(request.secret, device.secret):
             return None

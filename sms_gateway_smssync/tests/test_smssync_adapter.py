@@ -106,6 +106,7 @@ class TestParse(SmssyncCase):
             (call(f"task=result&secret={SECRET}", samples.CLAIM), "claim"),
             (call("task=sent", samples.RESULT_28, version="2.7"), "report"),
         )
+        self.device.version = "2.7"
         for data, kind in rows:
             with self.row(data):
                 self.assertEqual(self.parse(data).kind, kind)
@@ -113,6 +114,15 @@ class TestParse(SmssyncCase):
     def test_must_06_who_must_prove(self):
         """The secret is asked for where the app sends it, and nowhere else."""
         result = samples.RESULT_28
+        for data in (
+            call("task=result", version="2.7"),
+            call("task=sent", result, version="2.7.1"),
+        ):
+            # Anybody can call himself so: this phone polls as 3.1.1.
+            for version in ("3.1.1", False):
+                self.device.version = version
+                self.assertEqual(self.parse(data).kind, "refused")
+        self.device.version = "2.7"
         rows = (
             # call with a secret in place, versions, is it let in?
             ("A wrong", call(body=WRONG), False),
@@ -411,6 +421,8 @@ class TestParse(SmssyncCase):
         rows = (
             ("version", call(f"task=send&secret={SECRET}"), {"version": "3.1.1"}),
             ("none", call(f"task=send&secret={SECRET}", version=""), {"version": None}),
+            ("not proven", call("task=send"), {"version": None}),
+            ("carries no proof", call("task=sent", samples.CLAIM), {"version": None}),
             (
                 "battery of 2.x",
                 call(body=samples.BATTERY_2X, version="2.8.3"),

@@ -420,6 +420,7 @@ class TestSmssyncHttp(RawHttpMixin, SmsGatewayMixin, HttpCase):
         (ref,) = self.offer()
         self.assertEqual(self.claim([ref]), [ref], "a claim has no secret")
         self.assertEqual(self.ask("task=result", kind="ask"), {"message_uuids": []})
+        self.offer(version="2.7")
         asked = self.ask("task=result", kind="ask", version="2.7")
         self.assertEqual(asked, {"message_uuids": [ref]}, "2.7 has none here")
 

@@ -106,7 +106,10 @@ export class SmsGatewayMessage extends Record {
             case "queued":
                 return _t("The text waits to be sent.");
             case "sent":
-                return _t("The gateway took the text. It did not report back yet.");
+                return (
+                    this.failure_text ||
+                    _t("The gateway took the text. It did not report back yet.")
+                );
             case "delivered":
                 return _t("The gateway reports that the text arrived.");
             case "unconfirmed":
