@@ -90,7 +90,7 @@ class SmsGatewayEvent(models.Model):
     next_try_at = fields.Datetime(readonly=True, default=fields.Datetime.now)
 
     _event_key_unique = models.UniqueIndex("(gateway_id, event_key)")
-    _pending_index = models.Index("(next_try_at, id) WHERE state = 'pending'")
+    _pending_index = models.Index("(kind, next_try_at, id) WHERE state = 'pending'")
 
     # ------------------------------------------------------------------
     # Computes
@@ -140,6 +140,8 @@ class SmsGatewayEvent(models.Model):
         :param float due_in_s: seconds until it may be applied
         :return: number of new events
         """
+        known = self._get_known_keys(gateway, items)
+        items = [item for item in items if item.event_key not in known]
         if not items:
             return 0
         now = fields.Datetime.now()
@@ -176,6 +178,26 @@ class SmsGatewayEvent(models.Model):
             log_exceptions=False,
         )
         return self.env.cr.rowcount
+
+    @api.model
+    def _get_known_keys(self, gateway, items):
+        """Return the keys that are stored already.
+
+        Inserting such a key would wait for whoever is at that event.
+        """
+        if not items:
+            return set()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT event_key FROM sms_gateway_event
+                 WHERE gateway_id = %s AND event_key = ANY(%s)
+                """,
+                gateway.id,
+                [item.event_key for item in items],
+            )
+        )
+        return {key for (key,) in self.env.cr.fetchall()}
 
     @api.model
     def _event_columns(self, item):
@@ -283,7 +305,7 @@ class SmsGatewayEvent(models.Model):
             wait_s = max((due - fields.Datetime.now()).total_seconds(), 0.0)
             if time.monotonic() + wait_s > end:
                 break
-            if done < const.EVENT_BATCH:
+            if not done or wait_s:
                 time.sleep(max(wait_s, 0.05))
         if due:
             self._trigger_apply(due)
@@ -291,7 +313,14 @@ class SmsGatewayEvent(models.Model):
     @api.model
     def _next_due(self):
         self.env.cr.execute(
-            "SELECT min(next_try_at) FROM sms_gateway_event WHERE state = 'pending'"
+            """
+            SELECT min(first.next_try_at)
+              FROM (VALUES ('inbound'), ('report')) AS event (kind)
+        CROSS JOIN LATERAL (
+                   SELECT next_try_at FROM sms_gateway_event
+                    WHERE state = 'pending' AND kind = event.kind
+                 ORDER BY next_try_at LIMIT 1) AS first
+            """
         )
         return self.env.cr.fetchone()[0]
 
@@ -312,22 +341,9 @@ class SmsGatewayEvent(models.Model):
         :param list event_ids: only these, due or not; all that are due when left out
         :return: number of events that were looked at
         """
-        domain = [("state", "=", "pending")]
-        domain += (
-            [("id", "in", event_ids)]
-            if event_ids is not None
-            else [("next_try_at", "<=", fields.Datetime.now())]
-        )
-        events = self.sudo().search(
-            domain, order="next_try_at, id", limit=const.EVENT_BATCH
-        )
-        events = events.try_lock_for_update().sorted("id")
-        inbound = events.filtered(lambda event: event.kind == "inbound")
-        if event_ids is None:
-            self._apply_inbound(inbound[: const.INBOUND_BATCH], const.INBOUND_PASS_S)
-        else:
-            self._apply_inbound(inbound)
-        reports = events.filtered(lambda event: event.kind == "report")
+        inbound = self._get_due("inbound", const.INBOUND_BATCH, event_ids)
+        self._apply_inbound(inbound, None if event_ids else const.INBOUND_PASS_S)
+        reports = self._get_due("report", const.EVENT_BATCH, event_ids)
         try:
             with self.env.cr.savepoint():
                 self._apply_reports(reports)
@@ -336,7 +352,22 @@ class SmsGatewayEvent(models.Model):
         except Exception:
             _logger.exception("%s reports could not be applied at once", len(reports))
             self._apply_one_by_one(reports)
-        return len(events)
+        return len(inbound) + len(reports)
+
+    @api.model
+    def _get_due(self, kind, limit, event_ids=None):
+        """Return pending events, locked, oldest first; no more than are handled now.
+
+        :param list event_ids: only these, due or not; what is due when left out
+        """
+        domain = [("state", "=", "pending"), ("kind", "=", kind)]
+        if event_ids is None:
+            domain += [("next_try_at", "<=", fields.Datetime.now())]
+        else:
+            domain += [("id", "in", event_ids)]
+            limit = None
+        events = self.sudo().search(domain, order="next_try_at, id", limit=limit)
+        return events.try_lock_for_update().sorted("id")
 
     def _apply_one_by_one(self, reports):
         """Apply reports singly, so that one poisoned report holds up no other."""
