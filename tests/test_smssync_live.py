@@ -1723,7 +1723,8 @@ DIES_AFTER = 400
 # Each second of the soak is so many for the hub.
 TIME_LAPSE_S = 100
 
-INBOUND_MESSAGES = 10_000
+# 10,000 by hand: it takes some minutes, most of them for what a text sets off.
+INBOUND_MESSAGES = int(os.environ.get("SGH_INBOUND_MESSAGES", "1000"))
 INBOUND_CONNECTIONS = 8
 MAX_REPEATS = 50
 
@@ -1859,8 +1860,8 @@ def check_soak(account, soak, record_property):
     assert done - radio <= silent, figures
 
 
-def test_ten_thousand_incoming_texts(server, record_property):
-    """10,000 texts, each posted 1 to 50 times in any order: 10,000 messages."""
+def test_many_incoming_texts(server, record_property):
+    """Texts that are posted 1 to 50 times each, in any order: one message each."""
     account = Account(server)
     chance = random.Random(6)
     numbers = [new_number() for _n in range(200)]
