@@ -165,6 +165,18 @@ ONE_STATUSES = {
     85: ("undelivered", "rejected"),
     100: ("undelivered", "not_delivered"),  # ROUTING_ERROR
 }
+# What to say of the end of a text, where Clickatell's own word says little.
+ONE_STATUS_HELP = {
+    20: "status_expired",
+    21: "status_canceled",
+    22: "status_canceled",
+    23: "status_failed",
+    25: "credit",
+    26: "limit",
+    27: "limit",
+    28: "limit",
+    100: "status_routing",
+}
 # The word decides; the number only where there is no word.
 ONE_STATUS_WORDS = {
     "UNKNOWN": 1,
