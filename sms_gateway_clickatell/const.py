@@ -220,6 +220,9 @@ PLATFORM_ERRORS = {
 }
 # What else decides is in the words of the error, the first that fits.
 PLATFORM_ERROR_WORDS = {
+    # As One API words them: about one text, whatever else they name.
+    "message parts": ("failed", "too_long"),
+    "two-way messaging": ("failed", "country"),
     "api key": ("retry", "account"),
     "two-way integration": ("retry", "account"),
     "integration": ("retry", "account"),
@@ -232,6 +235,7 @@ PLATFORM_ERROR_WORDS = {
 }
 PLATFORM_SCOPES = {"two-way integration": "sender", "integration": "integration"}
 PLATFORM_HELP = {
+    "two-way messaging": "no_two_way",
     "api key": "mixed_up",
     "two-way integration": "sender",
     "integration": "integration",
