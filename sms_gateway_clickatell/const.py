@@ -165,6 +165,18 @@ ONE_STATUSES = {
     85: ("undelivered", "rejected"),
     100: ("undelivered", "not_delivered"),  # ROUTING_ERROR
 }
+# What to say of the end of a text, where Clickatell's own word says little.
+ONE_STATUS_HELP = {
+    20: "status_expired",
+    21: "status_canceled",
+    22: "status_canceled",
+    23: "status_failed",
+    25: "credit",
+    26: "limit",
+    27: "limit",
+    28: "limit",
+    100: "status_routing",
+}
 # The word decides; the number only where there is no word.
 ONE_STATUS_WORDS = {
     "UNKNOWN": 1,
@@ -208,6 +220,9 @@ PLATFORM_ERRORS = {
 }
 # What else decides is in the words of the error, the first that fits.
 PLATFORM_ERROR_WORDS = {
+    # As One API words them: about one text, whatever else they name.
+    "message parts": ("failed", "too_long"),
+    "two-way messaging": ("failed", "country"),
     "api key": ("retry", "account"),
     "two-way integration": ("retry", "account"),
     "integration": ("retry", "account"),
@@ -220,6 +235,7 @@ PLATFORM_ERROR_WORDS = {
 }
 PLATFORM_SCOPES = {"two-way integration": "sender", "integration": "integration"}
 PLATFORM_HELP = {
+    "two-way messaging": "no_two_way",
     "api key": "mixed_up",
     "two-way integration": "sender",
     "integration": "integration",

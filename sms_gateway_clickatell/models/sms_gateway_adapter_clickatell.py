@@ -202,8 +202,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
             for uuid, ref in references
             if ref
         ]
+        say = self._get_say(gateway)
         reports = [
-            clickatell_callback.parse_one_status(uuid, ref, response)
+            clickatell_callback.parse_one_status(uuid, ref, response, say)
             for (uuid, ref), response in self._ask_many(gateway, questions, end)
         ]
         return [report for report in reports if report]

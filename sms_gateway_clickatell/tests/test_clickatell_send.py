@@ -687,6 +687,17 @@ class TestPlatformSend(GatewaySendCases):
             **paused("integration"),
         ),
         SendCase(
+            "too long for the integration's setting: no other text waits",
+            reply=platform_error("Maximum message parts of the integration exceeded"),
+            **failed("too_long"),
+        ),
+        SendCase(
+            "a network without two-way is no dead number",
+            gateway=TWO_WAY,
+            reply=platform_error("Destination does not support two-way messaging"),
+            **failed("country"),
+        ),
+        SendCase(
             "opted out",
             reply=platform_error("Recipient opted out"),
             **failed("opted_out"),

@@ -1100,6 +1100,19 @@ class TestOneWebhook(WithLogin, GatewayWebhookCases):
                 ("the number", (None, code)),
             )
         ),
+        *(
+            WebhookCase(
+                f"words of ours for {word}",
+                body=event(messageStatusUpdate=[status(word, None)]),
+                message={"failure_reason": reason, "provider_code": word},
+            )
+            for word, reason in (
+                ("EXPIRED", "Its time was over before it could be delivered."),
+                ("STOPPED_BY_USER", "It was cancelled at Clickatell."),
+                ("DELIVERY_FAILURE", "The network did not deliver it."),
+                ("RECIPIENT_DOES_NOT_EXIST", "RECIPIENT_DOES_NOT_EXIST"),
+            )
+        ),
         WebhookCase(
             "the word wins over the number",
             body=event(messageStatusUpdate=[status("DEVICE_ACK", 23)]),

@@ -19,6 +19,7 @@ Names are matched without regard to case. What is not known is left alone.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from lxml import etree
@@ -104,7 +105,7 @@ def parse_callback(data, say, api_id=None):
     """
     fields, answer = _read_fields(data)
     if answer is not None and isinstance(_get(answer, "event"), dict):
-        return _parse_one(_get(answer, "event"))
+        return _parse_one(_get(answer, "event"), say)
     if answer is not None:
         fields = {**fields, **_flatten(answer)}
     if "data" in fields:
@@ -400,7 +401,7 @@ def _parse_platform_inbound(fields):
 # --------------------------------------------------------------------------
 
 
-def _parse_one(event):
+def _parse_one(event, say):
     """Read the lists of one event; kinds that are not known are left alone.
 
     :return: list; what cannot be read is left out, if there is something else
@@ -408,7 +409,7 @@ def _parse_one(event):
     """
     found, error = [], None
     for name, parse in (
-        ("messageStatusUpdate", _parse_one_report),
+        ("messageStatusUpdate", partial(_parse_one_report, say=say)),
         ("moText", _parse_one_inbound),
     ):
         for entry in _entries(event, name):
@@ -438,24 +439,27 @@ def _one_text(entry, name):
     return _CONTROLS.sub("", str(value)).strip()
 
 
-def _parse_one_report(entry):
+def _parse_one_report(entry, say):
     ref = _one_text(entry, "messageId")
     uuid = _own_id(_one_text(entry, "clientMessageId"))
     word, number = _one_text(entry, "status"), _one_text(entry, "statusCode")
     if not (ref or uuid) or not (word or number):
         raise ValueError("a report without a message or a status")
-    return make_one_report(
-        ref, uuid, word, number, parse_time(_get(entry, "timestamp"))
-    )
+    occurred_at = parse_time(_get(entry, "timestamp"))
+    return make_one_report(ref, uuid, word, number, say, occurred_at)
 
 
-def make_one_report(ref, uuid, word, number, occurred_at):
+def make_one_report(ref, uuid, word, number, say, occurred_at):
     """Build a report of a status of One API.
 
     :param str word: the status in words; the number counts only without it
     :param str number: the status as a number
     """
     state, failure_type = read_one_status(word, number)
+    detail = None
+    if state in ("undelivered", "expired"):
+        hint = const.ONE_STATUS_HELP.get(_to_one_code(word, number))
+        detail = say(hint) if hint else word or None
     return DeliveryReport(
         event_key=webhook.event_key(
             "report", "one", ref or uuid, _to_word(word) or to_code(number) or number
@@ -465,12 +469,12 @@ def make_one_report(ref, uuid, word, number, occurred_at):
         uuid=uuid,
         failure_type=failure_type,
         provider_code=word or number,
-        detail=word if state in ("undelivered", "expired") else None,
+        detail=detail,
         occurred_at=occurred_at,
     )
 
 
-def parse_one_status(uuid, ref, response):
+def parse_one_status(uuid, ref, response, say):
     """Read an answer to a question for a status.
 
     An id that One API does not know comes back in another shape, with the present
@@ -487,13 +491,19 @@ def parse_one_status(uuid, ref, response):
     word, number = _one_text(sms, "status"), _one_text(sms, "statusCode")
     if read_one_status(word, number)[0] == "unknown":
         return None
-    return make_one_report(ref, uuid, word, number, parse_time(sms.get("timestamp")))
+    occurred_at = parse_time(sms.get("timestamp"))
+    return make_one_report(ref, uuid, word, number, say, occurred_at)
+
+
+def _to_one_code(word, number):
+    """Return the number of a status of One API, or None: its word decides."""
+    word = _to_word(word)
+    return const.ONE_STATUS_WORDS.get(word) if word else to_code(number)
 
 
 def read_one_status(word, number):
     """Return (state, failure type) of a status of One API."""
-    word = _to_word(word)
-    code = const.ONE_STATUS_WORDS.get(word) if word else to_code(number)
+    code, word = _to_one_code(word, number), _to_word(word)
     if word.startswith(const.ONE_NOT_SMS_WORD):
         return const.NOT_SMS
     if not word and code is not None and code >= const.ONE_NOT_SMS_FROM:

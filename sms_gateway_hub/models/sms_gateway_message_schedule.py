@@ -51,9 +51,13 @@ class SmsGatewayMessage(models.Model):
             return SQL("NULL::timestamp")
         return SQL(
             """
-            (SELECT min(due_at) - %s * interval '1 second'
-               FROM sms_gateway_message
-              WHERE gateway_id = %s AND state = 'queued' AND %s)
+            (SELECT min(early.due_at) - %s * interval '1 second'
+               FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+         CROSS JOIN LATERAL (
+                    SELECT due_at FROM sms_gateway_message
+                     WHERE gateway_id = %s AND state = 'queued'
+                       AND priority = level.priority AND %s
+                  ORDER BY due_at LIMIT 1) AS early)
             """,
             ahead_s,
             gateway.id,
