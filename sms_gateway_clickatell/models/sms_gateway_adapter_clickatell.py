@@ -178,7 +178,7 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
         if charge is None:
             return self.env._("Clickatell serves this number.")
         return self.env._(
-            "Clickatell serves this number. A text to it costs %s credits or more.",
+            "Clickatell serves this number. A text to it costs from %s credits up.",
             f"{charge:g}",
         )
 

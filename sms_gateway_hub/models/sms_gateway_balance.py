@@ -90,6 +90,7 @@ class SmsGateway(models.Model):
     def _update_balance(self):
         """Ask the gateway what is left, now, and store it.
 
+        :return: amount and unit
         :raise GatewayError, UserError: it does not tell
         """
         self.ensure_one()
@@ -114,6 +115,7 @@ class SmsGateway(models.Model):
                 ),
             )
         self.invalidate_recordset()
+        return amount, values["balance_unit"]
 
     def _store_balance(self, values):
         self.ensure_one()
@@ -138,19 +140,21 @@ class SmsGateway(models.Model):
                 self.env._(
                     "%(balance)s left, less than the %(limit)s below which you want to "
                     "be warned. Top the account up: without credit its texts wait.",
-                    balance=self._format_balance(self.balance),
-                    limit=self._format_balance(self.balance_alarm_below),
+                    balance=self._format_balance(self.balance, self.balance_unit),
+                    limit=self._format_balance(
+                        self.balance_alarm_below, self.balance_unit
+                    ),
                 ),
             )
         else:
             self.activity_unlink([_ALARM])
 
-    def _format_balance(self, amount):
-        """Return an amount with the unit of the balance, for people."""
+    def _format_balance(self, amount, unit):
+        """Return an amount with its unit, for people."""
         text = f"{amount:.2f}".replace(".", get_lang(self.env).decimal_point)
-        if self.balance_unit in (False, "credits"):
+        if unit in (False, "credits"):
             return self.env._("%s credits", text)
-        return f"{text} {self.balance_unit}"
+        return f"{text} {unit}"
 
     def _ask_balance_soon(self):
         """The account was refused, maybe for want of credit: ask for the balance."""
@@ -166,9 +170,10 @@ class SmsGateway(models.Model):
         """
         self.check_access("write")
         for gateway in self.sudo():
-            gateway._ask(gateway._update_balance)
+            # This transaction began before the answer came: it does not see it.
+            amount, unit = gateway._ask(gateway._update_balance)
         if len(self) != 1:
             return True
         return self._notify_user(
-            self.env._("Balance: %s.", self._format_balance(self.balance)), "success"
+            self.env._("Balance: %s.", self._format_balance(amount, unit)), "success"
         )

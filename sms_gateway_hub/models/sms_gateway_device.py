@@ -166,7 +166,7 @@ class SmsGatewayDevice(models.Model):
         compute="_compute_status",
     )
     warning = fields.Text("Warnings", compute="_compute_warning")
-    warning_label = fields.Char("Look after", compute="_compute_warning")
+    warning_label = fields.Char("Needs attention", compute="_compute_warning")
     queued_count = fields.Integer(
         "Waiting",
         compute="_compute_counts",
@@ -685,11 +685,14 @@ class SmsGatewayDevice(models.Model):
         return True
 
     def action_open_messages(self):
-        """Open the texts of this phone."""
+        """Open the texts of this phone, filtered as the clicked figure says."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "sms_gateway_hub.action_sms_gateway_message"
         )
         action["domain"] = [("device_id", "=", self.id)]
-        action["context"] = {}
+        action["context"] = {
+            f"search_default_{name}": 1
+            for name in (self.env.context.get("message_filters") or [])
+        }
         return action
