@@ -427,7 +427,7 @@ def test_mix_up(odoo, fake, api):
     """Credentials of the other kind are told apart from a mistyped key."""
     values = {"clickatell_api_key": "12345"} if api != "http" else {}
     if api == "http":
-        values = {"clickatell_api_id": KEY}
+        values = {"clickatell_api_id": "999"}
     gateway_id = make(odoo, fake, api, **values)
     with pytest.raises(Exception) as error:
         odoo.call("sms.gateway", "action_test_connection", [gateway_id])

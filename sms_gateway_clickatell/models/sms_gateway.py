@@ -106,6 +106,19 @@ class SmsGateway(models.Model):
                     )
                 )
 
+    @api.constrains("clickatell_api_id")
+    def _check_clickatell_api_id(self):
+        """An API key pasted here would be a secret in a field that people see."""
+        for gateway in self.filtered("clickatell_api_id"):
+            if not re.match(r"^\s*[0-9]{1,16}\s*\Z", gateway.clickatell_api_id):
+                raise ValidationError(
+                    self.env._(
+                        "“API ID” is a number, such as 3400001. If Clickatell gave you "
+                        "a long key instead, choose “One API” or “Platform SMS” as API "
+                        "and enter it as “API key”."
+                    )
+                )
+
     @api.constrains("state")
     def _check_clickatell_credentials(self):
         """What is put in service has credentials; they may be taken out again."""

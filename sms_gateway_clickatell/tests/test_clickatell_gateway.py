@@ -162,6 +162,13 @@ class TestClickatellGateway(SmsGatewayCase):
             with self.row(url), self.assertRaises(ValidationError):
                 self.gateway.clickatell_url = url
 
+    def test_api_id_is_a_number(self):
+        """A key that is pasted as API ID is refused, as people see that field."""
+        self.gateway.clickatell_api_id = " 3400001 "
+        for value in ("KEY-abc==", "12a", "0x12"):
+            with self.row(value), self.assertRaisesRegex(ValidationError, "number"):
+                self.gateway.clickatell_api_id = value
+
     def test_unreachable(self):
         """A person who asks reads that nobody answered, not a traceback."""
         with redirected(self.server, port=1):
