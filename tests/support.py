@@ -320,6 +320,12 @@ def odoo_command(database):
     ]
 
 
+def shell_command(database):
+    """Return the command of an Odoo shell, which reads a program from its input."""
+    python, script, *options = odoo_command(database)
+    return [python, script, "shell", *options]
+
+
 class OdooServer:
     """A real Odoo server with its cron threads or workers.
 

@@ -9,7 +9,7 @@ from statistics import median
 
 import psycopg2
 import pytest
-from support import CHECKOUT, odoo_command, wait_for
+from support import CHECKOUT, shell_command, wait_for
 
 COUNT = 100_000
 # Both sides in one process, in turn, undone each time: the same database, the same
@@ -87,9 +87,8 @@ def test_faster_than_core(odoo, database, record_property):
     With notes on our side as well it was 2.1 to 2.2 times as fast; the bar for that is
     lower, so that noise does not decide.
     """
-    command = odoo_command(database.name)
     done = subprocess.run(
-        [*command[:2], "shell", *command[2:]],
+        shell_command(database.name),
         input=SPEED_SCRIPT.format(count=1500),
         text=True,
         capture_output=True,

@@ -7,7 +7,7 @@ import subprocess
 import uuid
 
 import pytest
-from support import CHECKOUT, odoo_command
+from support import CHECKOUT, shell_command
 
 from odoo.addons.sms_gateway_hub import const
 
@@ -50,7 +50,7 @@ def run_sender(
     :return: list of (messages so far, queries so far, resident bytes) per run
     """
     done = subprocess.run(
-        [*odoo_command(database.name)[:3], "shell", *odoo_command(database.name)[3:]],
+        shell_command(database.name),
         input=SENDER_SCRIPT.replace("{gateway}", str(gateway_id))
         .replace("{budget_s}", str(budget_s))
         .replace("{record_s}", str(record_s)),

@@ -8,7 +8,7 @@ import uuid
 from statistics import median
 
 import pytest
-from support import CHECKOUT, Database, odoo_command
+from support import CHECKOUT, Database, shell_command
 
 FEW, MANY = 1_000, 1_000_000
 CLAIMS = 40
@@ -50,9 +50,8 @@ def claim_times(gateway_id, *databases):
         gateway=gateway_id,
         claims=CLAIMS,
     )
-    command = odoo_command(databases[0].name)
     done = subprocess.run(
-        [*command[:2], "shell", *command[2:]],
+        shell_command(databases[0].name),
         input=script,
         text=True,
         capture_output=True,

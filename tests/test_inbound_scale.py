@@ -7,7 +7,7 @@ import subprocess
 from statistics import median
 
 import pytest
-from support import CHECKOUT, odoo_command
+from support import CHECKOUT, shell_command
 from test_claim_scale import copy
 
 FEW, MANY = 10_000, 1_000_000
@@ -126,9 +126,8 @@ def files(odoo, database, gateway):
 def test_many_contacts_do_not_slow_an_incoming_text(files, record_property):
     """Among a million numbers a contact is found within 1.2 times the time."""
     gateway_id, databases = files
-    command = odoo_command(databases[0][0])
     done = subprocess.run(
-        [*command[:2], "shell", *command[2:]],
+        shell_command(databases[0][0]),
         input=SCRIPT.format(databases=databases, gateway=gateway_id, turns=TURNS),
         text=True,
         capture_output=True,

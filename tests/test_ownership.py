@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import CHECKOUT, RpcError, odoo_command
+from support import CHECKOUT, RpcError, shell_command
 
 ROUNDS = 20
 
@@ -253,9 +253,8 @@ def test_two_transactions_that_overlap(odoo, database, companies):
         ((one, other), "commit", [True, True]),
     ]
     arguments = [(new_number(), case[0], case[1]) for case in cases]
-    command = odoo_command(database.name)
     done = subprocess.run(
-        [*command[:2], "shell", *command[2:]],
+        shell_command(database.name),
         input=OVERLAP_SCRIPT.replace("%s]))", f"{arguments!r}]))"),
         text=True,
         capture_output=True,
