@@ -446,7 +446,8 @@ def test_questions(odoo, database, fake, api):
     gateway_id = make(odoo, fake, api)
     action = odoo.call("sms.gateway", "action_test_connection", [gateway_id])
     assert action["params"]["type"] == "success"
-    odoo.call("sms.gateway", "action_update_balance", [gateway_id])
+    action = odoo.call("sms.gateway", "action_update_balance", [gateway_id])
+    assert "123.50" in action["params"]["message"], "it shows the balance before"
     assert column(database, gateway_id, "balance") == 123.5
     unit = column(database, gateway_id, "balance_unit")
     assert unit == ("credits" if api == "http" else "USD")
