@@ -676,8 +676,8 @@ class TestPoll(PollCase):
             ("claim", 6, {"refs": refs}),
             ("ask", 4, {}),
             ("offer", 4, {}),
-            ("report", 7, {"reports": {"ref": "sent"}}),
-            ("inbound", 6, {"texts": [["E1", NUMBERS[0], "Hi"]]}),
+            ("report", 8, {"reports": {"ref": "sent"}}),
+            ("inbound", 7, {"texts": [["E1", NUMBERS[0], "Hi"]]}),
         ):
             if label == "report":
                 values = {"reports": {ref: "sent" for ref in refs}}
