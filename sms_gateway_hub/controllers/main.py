@@ -52,6 +52,51 @@ class TokenFilter(logging.Filter):
 logging.getLogger("werkzeug").addFilter(TokenFilter())
 
 
+def read_call():
+    """Read the call as it came; the body was kept by ``ir.http``.
+
+    :return: WebhookData
+    :raise WebhookRejected: its length is missing, or it is too large
+    """
+    httprequest = request.httprequest
+    if httprequest.method in ("POST", "PUT", "PATCH"):
+        if httprequest.content_length is None:
+            raise WebhookRejected(411)
+        if httprequest.content_length > const.WEBHOOK_MAX_BYTES:
+            raise WebhookRejected(413)
+    headers = {
+        name.lower(): value
+        for name, value in httprequest.headers.items()
+        # Each provider signs in a header of its own name; a session is none.
+        if name.lower() != "cookie"
+    }
+    return WebhookData(
+        method=httprequest.method,
+        raw_query=httprequest.environ.get("QUERY_STRING", "").encode(
+            "latin-1", "replace"
+        ),
+        raw_body=httprequest.get_data(cache=True),
+        headers=headers,
+        content_type=httprequest.headers.get("Content-Type", ""),
+        remote_addr=httprequest.remote_addr or "",
+    )
+
+
+def raw_record(data, secrets):
+    """Return query and body of a call without secrets, for the record.
+
+    :param WebhookData data: the call
+    :param secrets: texts that must not be kept
+    :return: bytes
+    """
+    raw = b"\n".join(part for part in (data.raw_query, data.raw_body) if part)
+    # The longest first: one may be the beginning of another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        for form in written_forms(secret):
+            raw = raw.replace(form.encode(), b"***")
+    return raw
+
+
 class SmsGatewayWebhook(http.Controller):
     """The one door for gateways.
 
@@ -89,7 +134,7 @@ class SmsGatewayWebhook(http.Controller):
             return self._answer(503)
 
     def _receive(self, token, action):
-        data = self._read()
+        data = read_call()
         env = request.env(user=SUPERUSER_ID, su=True)
         digest = webhook.token_digest(token) if token.isascii() else _NO_TOKEN
         gateway = env["sms.gateway"].search(
@@ -144,37 +189,9 @@ class SmsGatewayWebhook(http.Controller):
 
         in_new_transaction(env, store)
 
-    def _read(self):
-        """Read the callback as it came; the body was kept by ``ir.http``."""
-        httprequest = request.httprequest
-        if httprequest.method in ("POST", "PUT", "PATCH"):
-            if httprequest.content_length is None:
-                raise WebhookRejected(411)
-            if httprequest.content_length > const.WEBHOOK_MAX_BYTES:
-                raise WebhookRejected(413)
-        headers = {
-            name.lower(): value
-            for name, value in httprequest.headers.items()
-            # Each provider signs in a header of its own name; a session is none.
-            if name.lower() != "cookie"
-        }
-        return WebhookData(
-            method=httprequest.method,
-            raw_query=httprequest.environ.get("QUERY_STRING", "").encode(
-                "latin-1", "replace"
-            ),
-            raw_body=httprequest.get_data(cache=True),
-            headers=headers,
-            content_type=httprequest.headers.get("Content-Type", ""),
-            remote_addr=httprequest.remote_addr or "",
-        )
-
     def _redact(self, adapter, gateway, data):
         """Return query and body without the gateway's secrets, for the record."""
-        raw = b"\n".join(part for part in (data.raw_query, data.raw_body) if part)
-        for secret in adapter._get_redacted_values(gateway):
-            for form in written_forms(secret):
-                raw = raw.replace(form.encode(), b"***")
+        raw = raw_record(data, adapter._get_redacted_values(gateway))
         try:
             return adapter._redact_callback(gateway, raw)
         except Exception as error:

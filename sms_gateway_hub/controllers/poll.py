@@ -17,8 +17,7 @@ from ..tools import webhook
 from ..tools.gateway_data import InboundMessage, PollOutcome, PollStep
 from ..tools.rate_limit import RateLimit, network_of
 from ..tools.transaction import in_new_transaction
-from ..tools.transport import written_forms
-from .main import SmsGatewayWebhook
+from .main import raw_record, read_call
 
 _logger = logging.getLogger(__name__)
 
@@ -123,7 +122,7 @@ class SmsGatewayPoll(http.Controller):
         return self._answer(404)
 
     def _poll(self, token):
-        data = SmsGatewayWebhook._read(self)
+        data = read_call()
         network = network_of(data.remote_addr)
         digest = webhook.token_digest(token)
         key = (digest, network)
@@ -176,7 +175,7 @@ class SmsGatewayPoll(http.Controller):
         else:
             raw = b""
             if step.kind in ("report", "inbound"):
-                raw = self._redact(device, data)
+                raw = raw_record(data, device._get_secrets())
             outcome = device._execute(step, data, raw)
             if step.then_offer and outcome.done:
                 return step, device.id, None
@@ -190,18 +189,8 @@ class SmsGatewayPoll(http.Controller):
         """
 
         def apply(new):
-            events = new["sms.gateway.event"]
-            keys = [item.event_key for item in step.items]
-            device = new["sms.gateway.device"].browse(device_id)
-            events._apply_due(
-                events.search(
-                    [
-                        ("gateway_id", "=", device.gateway_id.id),
-                        ("event_key", "in", keys),
-                        ("state", "=", "pending"),
-                    ]
-                ).ids
-            )
+            gateway = new["sms.gateway.device"].browse(device_id).gateway_id
+            new["sms.gateway.event"]._apply_items(gateway, step.items)
 
         def offer(new):
             device = new["sms.gateway.device"].browse(device_id)
@@ -227,14 +216,6 @@ class SmsGatewayPoll(http.Controller):
         except Exception:
             _logger.exception("Answers cannot ride on the answer: device %s", device_id)
             return in_new_transaction(env, word)
-
-    def _redact(self, device, data):
-        """Return query and body without the device's secrets, for the record."""
-        raw = b"\n".join(part for part in (data.raw_query, data.raw_body) if part)
-        for secret in device._get_secrets():
-            for form in written_forms(secret):
-                raw = raw.replace(form.encode(), b"***")
-        return raw
 
     def _answer(self, status, body=None, content_type=None):
         if body is None:

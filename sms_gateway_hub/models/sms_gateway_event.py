@@ -355,6 +355,23 @@ class SmsGatewayEvent(models.Model):
         return len(inbound) + len(reports)
 
     @api.model
+    def _apply_items(self, gateway, items):
+        """Apply what has just been stored now, where it is not done yet.
+
+        :param gateway: sms.gateway, one
+        :param items: DeliveryReport and InboundMessage
+        """
+        pending = self.search(
+            [
+                ("gateway_id", "=", gateway.id),
+                ("event_key", "in", [item.event_key for item in items]),
+                ("state", "=", "pending"),
+            ]
+        )
+        if pending:
+            self._apply_due(pending.ids)
+
+    @api.model
     def _get_due(self, kind, limit, event_ids=None):
         """Return pending events, locked, oldest first; no more than are handled now.
 

@@ -70,16 +70,9 @@ class SmsGatewayMessage(models.Model):
 
         def store(env):
             events = env["sms.gateway.event"].sudo()
-            events._store(env["sms.gateway"].browse(gateway_id), reports)
-            known = events.search(
-                [
-                    ("gateway_id", "=", gateway_id),
-                    ("event_key", "in", [report.event_key for report in reports]),
-                    ("state", "=", "pending"),
-                ]
-            )
-            if known:
-                events._apply_due(known.ids)
+            gateway = env["sms.gateway"].browse(gateway_id)
+            events._store(gateway, reports)
+            events._apply_items(gateway, reports)
             message = env["sms.gateway.message"].sudo().browse(message_id)
             return message._get_state_label(), message.cost_text
 
