@@ -297,11 +297,30 @@ class Database:
             cwd=CHECKOUT,
         )
 
-    def drop(self):
+    def drop(self, timeout_s=30):
+        """Drop the database, whoever of ours is still connected to it.
+
+        Not WITH (FORCE): where autovacuum is at work, that demands the right to end
+        a process of PostgreSQL's own. A plain DROP ends such a worker by itself.
+        """
         connection = self._connect("postgres")
-        with connection.cursor() as cr:
-            cr.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
-        connection.close()
+        deadline = time.monotonic() + timeout_s
+        try:
+            with connection.cursor() as cr:
+                while True:
+                    cr.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE datname = %s AND usename = current_user",
+                        [self.name],
+                    )
+                    try:
+                        cr.execute(f'DROP DATABASE IF EXISTS "{self.name}"')
+                        return
+                    except psycopg2.errors.ObjectInUse:
+                        if time.monotonic() > deadline:
+                            raise
+        finally:
+            connection.close()
 
 
 def odoo_command(database):

@@ -15,10 +15,10 @@ odoo_install() {
 
 db_exists() { [ -n "$(pg_psql -d postgres -c "SELECT 1 FROM pg_database WHERE datname = '$1'")" ]; }
 
-# Drop a database with its files.
+# Drop a database with its files. As the cluster's administrator: ending everybody in it may mean autovacuum.
 db_drop() {
     rm -f "$STAMPS/db.$1" "$STAMPS/db.$1."*
-    ! db_exists "$1" || pg_psql -d postgres -c "DROP DATABASE \"$1\" WITH (FORCE)"
+    ! db_exists "$1" || PG_PSQL_ROLE=$PG_ADMIN pg_psql -d postgres -c "DROP DATABASE \"$1\" WITH (FORCE)"
     rm -rf "$GROUND/data/filestore/$1"
 }
 
