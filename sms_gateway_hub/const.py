@@ -6,7 +6,7 @@ Gateways map their provider's words into these tables, never the other way round
 Labels are translated with the selection fields that use them.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 # --------------------------------------------------------------------------
 # Messages
@@ -331,6 +331,11 @@ RESPONSE_MAX_BYTES = 1024 * 1024
 # For how long a job begins to ask further gateways for a balance or a look-up: the
 # last answer may take half a minute more, and other jobs share the limit.
 ASK_BUDGET_S = 30.0
+# A text that is Sent so long without a final report is asked for once, by a daily job:
+# so many of a gateway at most, so many in a look-up.
+REPORT_WAIT = timedelta(hours=24)
+RECONCILE_MAX = 5000
+RECONCILE_BATCH = 100
 # What is due sooner waits here: a gateway whose clock is ahead would call it past.
 SCHEDULE_LEAST_S = 5 * 60
 

@@ -53,6 +53,7 @@ from . import sms_gateway_pull
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_schedule
 from . import sms_gateway_sender
+from . import sms_gateway_settle
 from . import sms_keyword
 from . import sms_reply_link
 from . import sms_sms

@@ -2,10 +2,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
-import random
 import re
 import secrets
-import time
 from datetime import timedelta
 
 from markupsafe import escape
@@ -19,7 +17,6 @@ from odoo.tools.urls import urljoin
 from .. import const
 from ..exceptions import GatewayError
 from ..tools import keywords, quiet_hours, webhook
-from ..tools.transaction import in_new_transaction
 from ..tools.transport import redact, redact_trace
 
 _logger = logging.getLogger(__name__)
@@ -27,7 +24,6 @@ _logger = logging.getLogger(__name__)
 _SENDER_PATTERN = re.compile(r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ._&+-]{1,11})\Z")
 _E164 = re.compile(const.E164_PATTERN)
 _PREFIX_PATTERN = re.compile(r"^\+[1-9][0-9]{0,14}\Z")
-_LOOK_UP_FOR = timedelta(days=7)
 _FOUND = "sms_gateway_found"  # where a transaction keeps which gateway serves
 
 
@@ -938,62 +934,6 @@ class SmsGateway(models.Model):
             {"paused_until": False, "pause_reason": False, "failures_in_a_row": 0}
         )
         self.activity_unlink(["sms_gateway_hub.mail_activity_type_paused"])
-
-    @api.model
-    def _cron_settle(self):
-        """Ask gateways that can tell what became of unconfirmed messages."""
-        gateways = list(self.search([("state", "!=", "disabled")]))
-        # Slow ones must not outlast the job; whose turn does not come is another one
-        # next time.
-        random.shuffle(gateways)
-        end = time.monotonic() + const.ASK_BUDGET_S
-        for gateway in gateways:
-            if time.monotonic() >= end:
-                break
-            adapter = gateway._get_adapter()
-            if gateway._is_neutralized() or "lookup" not in adapter._get_features(
-                gateway
-            ):
-                continue
-            try:
-                gateway._settle_unconfirmed()
-            except GatewayError as error:
-                _logger.info("SMS gateway %s: no look-up: %s", gateway.id, error)
-            except Exception:
-                # One gateway's trouble is not the others'.
-                _logger.exception("SMS gateway %s: the look-up failed", gateway.id)
-
-    def _settle_unconfirmed(self):
-        """Look up unconfirmed messages and store what the gateway says, at once."""
-        self.ensure_one()
-        unconfirmed = (
-            self.env["sms.gateway.message"]
-            .sudo()
-            .search(
-                # Newest first: what the gateway never knew must not hold them up.
-                [
-                    ("gateway_id", "=", self.id),
-                    ("state", "=", "unconfirmed"),
-                    ("state_at", ">=", fields.Datetime.now() - _LOOK_UP_FOR),
-                ],
-                limit=const.CLAIM_MAX,
-                order="state_at desc",
-            )
-        )
-        references = [
-            (message.uuid, message.external_ref or None) for message in unconfirmed
-        ]
-        reports = (
-            self._get_adapter()._fetch_status(self, references) if references else []
-        )
-
-        def store(env):
-            events = env["sms.gateway.event"]
-            if events._store(env["sms.gateway"].browse(self.id), reports):
-                events._trigger_apply()
-
-        if reports:
-            in_new_transaction(self.env, store)
 
     # ------------------------------------------------------------------
     # Actions

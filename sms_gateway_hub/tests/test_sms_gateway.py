@@ -282,7 +282,10 @@ class TestSettle(SmsGatewayCase):
         """A look-up that fails leaves the message as it was, and no other gateway."""
         for error, logger_muted in (
             (GatewayNotReached("off"), ()),
-            (ZeroDivisionError(), ("odoo.addons.sms_gateway_hub.models.sms_gateway",)),
+            (
+                ZeroDivisionError(),
+                ("odoo.addons.sms_gateway_hub.models.sms_gateway_settle",),
+            ),
         ):
             with self.row(error):
                 with (
@@ -301,11 +304,11 @@ class TestSettle(SmsGatewayCase):
         self.patch(
             type(self.gateway),
             "_settle_unconfirmed",
-            lambda gateway: asked.append(gateway.id),
+            lambda gateway, end: asked.append(gateway.id),
         )
         clock = iter(range(0, 10**6, 12))
         with patch(
-            "odoo.addons.sms_gateway_hub.models.sms_gateway.time.monotonic",
+            "odoo.addons.sms_gateway_hub.models.sms_gateway_settle.time.monotonic",
             lambda: next(clock),
         ):
             self.env["sms.gateway"]._cron_settle()
@@ -321,6 +324,105 @@ class TestSettle(SmsGatewayCase):
         )
         self.settle()
         self.assertFalse(self.asked)
+
+
+@tagged("post_install", "-at_install")
+class TestReconcile(SmsGatewayCase):
+    """Texts that the gateway took and never reported on."""
+
+    def setUp(self):
+        super().setUp()
+        self.asked = []
+        self.failing = False
+        adapter = type(self.env["sms.gateway.adapter.sandbox"])
+        self.patch(adapter, "_get_features", lambda this, gateway: {"lookup"})
+
+        def look_up(this, gateway, references):
+            if self.failing:
+                raise GatewayNotReached("off")
+            self.asked += [uuid for uuid, _reference in references]
+            return [
+                DeliveryReport(event_key=f"k-{uuid}", state="delivered", uuid=uuid)
+                for uuid, _reference in references
+            ]
+
+        self.patch(adapter, "_fetch_status", look_up)
+
+    def send(self, count=1, hours=25, gateway=None, state="sent", **values):
+        """Make texts that left so many hours ago."""
+        gateway = gateway or self.gateway
+        messages = self.enqueue(count, gateway_id=gateway.id)
+        self.force(messages, state=state, external_ref="REF")
+        self.env["sms.gateway.attempt"].create(
+            [
+                {
+                    "message_id": message.id,
+                    "gateway_id": gateway.id,
+                    "state": "sent",
+                    "ended_at": fields.Datetime.now() - timedelta(hours=hours),
+                    **values,
+                }
+                for message in messages
+            ]
+        )
+        return messages
+
+    def reconcile(self):
+        self.asked.clear()
+        with self.own_cursors():
+            self.env["sms.gateway"]._cron_reconcile()
+        self.apply_events()
+        return self.asked
+
+    def test_asked_once(self):
+        """After a day without a report, once; what it says counts."""
+        message = self.send()
+        self.assertEqual(self.reconcile(), [message.uuid])
+        self.assertEqual(message.state, "delivered")
+        self.force(message, state="sent")
+        self.assertEqual(self.reconcile(), [])
+
+    def test_who_is_not_asked(self):
+        """Neither too young nor too old, nothing that is settled, late or elsewhere."""
+        other = self.make_gateway(name="Disabled", state="disabled")
+        for values in (
+            {"hours": 23},
+            {"hours": 24 * 8},
+            {"state": "delivered"},
+            {"state": "unconfirmed"},
+            {"late": True},
+            {"gateway": other},
+        ):
+            with self.row(values):
+                self.send(**values)
+                self.assertEqual(self.reconcile(), [])
+
+    def test_a_gateway_that_does_not_tell(self):
+        """What could not be asked is asked the next time."""
+        message = self.send()
+        self.failing = True
+        self.assertEqual(self.reconcile(), [])
+        self.failing = False
+        self.assertEqual(self.reconcile(), [message.uuid])
+
+    def test_many(self):
+        """In pieces, no more than allowed in one day, on from there the next."""
+        messages = self.send(7)
+        with (
+            patch.object(const, "RECONCILE_MAX", 5),
+            patch.object(const, "RECONCILE_BATCH", 2),
+        ):
+            uuids = [message.uuid for message in messages]
+            self.assertEqual(self.reconcile(), uuids[:5])
+            self.assertEqual(self.reconcile(), uuids[5:])
+            self.assertEqual(self.reconcile(), [])
+
+    def test_neutralized(self):
+        self.send()
+        self.env["ir.config_parameter"].sudo().set_param(
+            "database.is_neutralized", "True"
+        )
+        self.assertEqual(self.reconcile(), [])
 
 
 @tagged("post_install", "-at_install")
