@@ -32,10 +32,19 @@ def log_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def database():
+def pristine():
+    """Give a database with all that live tests need, to copy: nobody connects to it."""
+    database = Database(f"sgh_pristine_{os.getpid()}")
+    database.create(MODULES, os.environ.get("SGH_CORE_DB"))
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="session")
+def database(pristine):
     """Give a database with the hub, the tests' own gateway addon and others' SMS."""
     database = Database(f"sgh_live_{os.getpid()}")
-    database.create(MODULES, os.environ.get("SGH_CORE_DB"))
+    database.copy(pristine.name)
     # In a new database the stock's job conflicts with itself, which Odoo logs.
     database.rows(
         "UPDATE ir_cron SET active = FALSE WHERE id IN (SELECT res_id FROM "

@@ -276,7 +276,8 @@ class Database:
             connection.rollback()
             connection.close()
 
-    def create(self, modules, template=None):
+    def copy(self, template=None):
+        """Make it anew: empty, or as a copy of a database nobody is connected to."""
         self.drop()
         connection = self._connect("postgres")
         with connection.cursor() as cr:
@@ -285,6 +286,10 @@ class Database:
                 + ("" if template else "ENCODING 'unicode'")
             )
         connection.close()
+
+    def create(self, modules, template=None):
+        """Make it anew, and install modules."""
+        self.copy(template)
         subprocess.run(
             [
                 *odoo_command(self.name),

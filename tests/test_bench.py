@@ -23,11 +23,11 @@ ADDONS = [
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory):
+def figures(pristine, tmp_path_factory):
     """Run the benchmark at tiny sizes; give its JSON document."""
     folder = tmp_path_factory.mktemp("bench")
     database = Database(f"sgh_bench_{os.getpid()}")
-    database.create(ADDONS, os.environ.get("SGH_CORE_DB"))
+    database.create(ADDONS, pristine.name)
     try:
         done = subprocess.run(
             [

@@ -92,13 +92,7 @@ def load(database, gateway_id, count):
 def copy(database, name):
     """Copy a database that nobody uses now."""
     copy = Database(name)
-    copy.drop()
-    connection = copy._connect("postgres")
-    try:
-        with connection.cursor() as cr:
-            cr.execute(f'CREATE DATABASE "{name}" TEMPLATE "{database.name}"')
-    finally:
-        connection.close()
+    copy.copy(database.name)
     return copy
 
 

@@ -285,17 +285,11 @@ class Bench:
         if not self._large:
             name = f"{self.main.name}_large"
             copy = Database(name)
-            copy.drop()
             self.stack.callback(copy.drop)
             # A copy wants its source to be left alone.
             self.main.close()
             close_db(self.main.name)
-            connection = copy._connect("postgres")
-            try:
-                with connection.cursor() as cr:
-                    cr.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.main.name}"')
-            finally:
-                connection.close()
+            copy.copy(self.main.name)
             self.main.connection = psycopg2.connect(dbname=self.main.name)
             self.main.connection.autocommit = True
             self._large = Site(name)
