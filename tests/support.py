@@ -30,6 +30,8 @@ import psycopg2
 
 CHECKOUT = Path(__file__).parent.parent
 TEST_ADDONS = Path(__file__).parent / "addons"
+# Rows that show whether something grows with them; SGH_MANY=1000000 by hand.
+MANY = int(os.environ.get("SGH_MANY", "200000"))
 KEY = "KEY-OF-THE-TEST-GATEWAY"
 SECRET = "SECRET-OF-ITS-CALLBACKS"
 

@@ -8,9 +8,9 @@ import uuid
 from statistics import median
 
 import pytest
-from support import CHECKOUT, Database, shell_command
+from support import CHECKOUT, MANY, Database, shell_command
 
-FEW, MANY = 1_000, 1_000_000
+FEW = 1_000
 CLAIMS = 40
 
 # One process, so that the same Python claims in both databases; they take turns, so
@@ -120,10 +120,10 @@ def queues(odoo, database, gateway):
 
 
 def test_a_long_queue_does_not_slow_the_claim(queues, record_property):
-    """A million waiting messages cost the claim of 500 at most 20 % over a thousand."""
+    """Very many waiting texts cost the claim of 500 at most 20 % over a thousand."""
     few, many = claim_times(*queues)
-    record_property("claim_of_1000_ms", round(median(few) * 1000, 2))
-    record_property("claim_of_1000000_ms", round(median(many) * 1000, 2))
+    record_property("claim_of_few_ms", round(median(few) * 1000, 2))
+    record_property("claim_of_many_ms", round(median(many) * 1000, 2))
     # The least is what the claim itself takes, the median holds what else the machine
     # did as well: a claim that got slower shows in both.
     ratios = {

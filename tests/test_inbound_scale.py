@@ -7,10 +7,10 @@ import subprocess
 from statistics import median
 
 import pytest
-from support import CHECKOUT, shell_command
+from support import CHECKOUT, MANY, shell_command
 from test_claim_scale import copy
 
-FEW, MANY = 10_000, 1_000_000
+FEW = 10_000
 TURNS = 30
 LIMIT = 1.2
 
@@ -124,7 +124,7 @@ def files(odoo, database, gateway):
 
 
 def test_many_contacts_do_not_slow_an_incoming_text(files, record_property):
-    """Among a million numbers a contact is found within 1.2 times the time."""
+    """Among very many numbers a contact is found within 1.2 times the time."""
     gateway_id, databases = files
     done = subprocess.run(
         shell_command(databases[0][0]),
@@ -140,8 +140,8 @@ def test_many_contacts_do_not_slow_an_incoming_text(files, record_property):
     worst = {}
     for kind, times in json.loads(line.removeprefix("FIGURES ")).items():
         few, many = (times[name] for name, _count in databases)
-        record_property(f"{kind}_of_10000_ms", round(median(few) * 1000, 2))
-        record_property(f"{kind}_of_1000000_ms", round(median(many) * 1000, 2))
+        record_property(f"{kind}_of_few_ms", round(median(few) * 1000, 2))
+        record_property(f"{kind}_of_many_ms", round(median(many) * 1000, 2))
         # What got slower shows in both; what else the machine did in one of them.
         ratio = min(median(many) / median(few), min(many) / min(few))
         record_property(f"{kind}_ratio", round(ratio, 3))

@@ -1732,7 +1732,7 @@ DIES_AFTER = 400
 TIME_LAPSE_S = 100
 
 # 10,000 by hand: it takes some minutes, most of them for what a text sets off.
-INBOUND_MESSAGES = int(os.environ.get("SGH_INBOUND_MESSAGES", "1000"))
+INBOUND_MESSAGES = int(os.environ.get("SGH_INBOUND_MESSAGES", "400"))
 INBOUND_CONNECTIONS = 8
 MAX_REPEATS = 50
 

@@ -75,11 +75,22 @@ step_log() { printf '%s/%s.log' "$LOG" "$(printf '%s' "$1" | tr -cs 'A-Za-z0-9.'
 # Run a step with its output in a log file: one line with its seconds, or the end of the log.
 # Usage: step "what it does" command [argument...]
 step() {
-    local title=$1 start=$SECONDS file status=0
-    shift
+    step_begin "$@"
+    step_end "$1" "$GROUP" "$SECONDS"
+}
+
+# A step beside others: begins it, its group is in $GROUP. Usage: step_begin "what it does" command [argument...]
+step_begin() {
+    local file
+    file=$(step_log "$1")
+    start_group "${@:2}" >"$file" 2>&1 </dev/null
+}
+
+# Waits for it and says the same as `step`. Usage: step_end "what it does" GROUP SECONDS-AT-ITS-BEGIN
+step_end() {
+    local title=$1 start=$3 file status=0
     file=$(step_log "$title")
-    start_group "$@" >"$file" 2>&1 </dev/null
-    wait_group "$GROUP" || status=$?
+    wait_group "$2" || status=$?
     if [ "$status" -eq 0 ]; then
         say "$(printf '%-50s %4ss' "$title" $((SECONDS - start)))"
         return 0
