@@ -10,6 +10,7 @@ from . import refusals
 from . import segments
 from . import sender_run
 from . import sms_api
+from . import sql_arrays
 from . import transaction
 from . import transport
 from . import webhook
