@@ -820,7 +820,8 @@ class SmsGatewayMessage(models.Model):
                     first[gateway_id] = due_at
         gateways = self.env["sms.gateway"].sudo()
         self._trigger_senders(
-            (gateways.browse(gateway_id), due_at) for gateway_id, due_at in first.items()
+            (gateways.browse(gateway_id), due_at)
+            for gateway_id, due_at in first.items()
         )
 
     @api.model
