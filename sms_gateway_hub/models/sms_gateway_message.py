@@ -597,7 +597,7 @@ class SmsGatewayMessage(models.Model):
             names.append(column)
             if (
                 name != "uuid"
-                and len(set(values)) == 1
+                and values.count(values[0]) == len(values)
                 and len(set(map(type, values))) == 1
             ):
                 # The same for all, as most of a mass text is: it travels once.
@@ -783,12 +783,12 @@ class SmsGatewayMessage(models.Model):
                 SQL(
                     """
                     SELECT number FROM sms_gateway_message
-                     WHERE broadcast_id = %s AND number = ANY(%s)
+                     WHERE broadcast_id = %s AND number = ANY(%s::varchar[])
                        AND direction = 'outgoing' AND resend_of_id IS NULL
                        AND failure_type IS DISTINCT FROM 'duplicate'
                     """,
                     broadcast_id,
-                    list(wanted),
+                    to_array(wanted),
                 )
             )
             seen = {number for (number,) in self.env.cr.fetchall()}
