@@ -132,7 +132,7 @@ def clean_text(text):
     text = text or ""
     if text.isprintable():
         # It has no line end, no control and no surrogate: most texts are clean.
-        return text
+        return str(text)
     text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
     text = _CONTROLS.sub("", text)
     if _SURROGATES.search(text):
