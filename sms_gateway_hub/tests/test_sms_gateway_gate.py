@@ -4,13 +4,16 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
+from odoo.sql_db import Cursor
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from ..tools.gateway_data import InboundMessage
 from .common import NUMBERS, SmsGatewayCase
@@ -313,6 +316,33 @@ class TestFacts(SmsGatewayCase):
         self.assertEqual(
             {n for n, decision in enumerate(decisions) if decision}, blocked
         )
+
+    def test_no_table_is_read_as_a_whole(self):
+        """A long blacklist and many erased numbers cost a text no more than a few."""
+        self.env.cr.execute(
+            """
+            INSERT INTO phone_blacklist (number, active)
+                 SELECT '+4917' || 600000000 + n, TRUE FROM generate_series(1, 5000) n;
+            INSERT INTO sms_suppression (digest)
+                 SELECT md5(n::text) || md5(n::text) FROM generate_series(1, 5000) n;
+            ANALYZE phone_blacklist;
+            ANALYZE sms_suppression;
+            """
+        )
+        items = [{"number": f"+1212{2_000_000 + n}"} for n in range(500)]
+        execute, queries = Cursor.execute, []
+
+        def noting(cursor, query, *args, **kwargs):
+            queries.append(query)
+            return execute(cursor, query, *args, **kwargs)
+
+        with patch.object(Cursor, "execute", noting):
+            self.env["sms.gateway.gate"]._check(self.gateway, items)
+        self.env.cr.execute(SQL("EXPLAIN %s", queries[-1]))
+        plan = "\n".join(line for (line,) in self.env.cr.fetchall())
+        for table in "phone_blacklist", "sms_suppression":
+            self.assertIn(table, plan)
+            self.assertNotIn(f"Seq Scan on {table}", plan)
 
     def test_strangers(self):
         """A gateway asks of strangers all that it asks of others."""
