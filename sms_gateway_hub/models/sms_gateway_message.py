@@ -94,7 +94,10 @@ class _Terms(NamedTuple):
 
     @classmethod
     def of(cls, gateway):
-        """:param gateway: sms.gateway, at most one"""
+        """Read them.
+
+        :param gateway: sms.gateway, at most one
+        """
         in_service = bool(gateway) and gateway._is_in_service()
         return cls(gateway, gateway.sender, in_service, gateway.max_segments)
 
