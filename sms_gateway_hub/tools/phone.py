@@ -16,6 +16,8 @@ from odoo.exceptions import UserError
 
 from odoo.addons.phone_validation.tools.phone_validation import phone_format
 
+_PASSED_OVER = dict.fromkeys(map(ord, " ().-"))
+_DIGITS = re.compile(r"\+?[0-9]+")
 # A format whose groups are all of the number.
 _GROUPS_ALONE = re.compile(r"(?:\((?!\?)(?:[^()]|\(\?:[^()]*\))*\))+")
 _NEVER = re.compile(r"(?!)")
@@ -28,15 +30,19 @@ def to_e164(number, country_code):
     :param str country_code: ISO code of the country whose format it may be in, if any
     :return: str, or False for what is not a valid number
     """
+    # Without what the library passes over in any case it is faster.
+    plain = number.translate(_PASSED_OVER)
     try:
-        parsed = phonenumbers.parse(number, country_code or None)
+        parsed = phonenumbers.parse(
+            plain if _DIGITS.fullmatch(plain) else number, country_code or None
+        )
+        if phonenumbers.is_valid_number(parsed):
+            national = phonenumbers.national_significant_number(parsed)
+            prefix = _get_second_prefix(parsed.country_code)
+            if prefix and not prefix.match(national):
+                return f"+{parsed.country_code}{national}"
     except phonenumbers.NumberParseException:
         return False
-    if phonenumbers.is_valid_number(parsed):
-        national = phonenumbers.national_significant_number(parsed)
-        prefix = _get_second_prefix(parsed.country_code)
-        if prefix and not prefix.match(national):
-            return f"+{parsed.country_code}{national}"
     try:
         return phone_format(number, country_code, None, force_format="E164")
     except UserError:
