@@ -272,7 +272,8 @@ BROADCAST_STATES = [
     ("done", "Done"),
     ("canceled", "Cancelled"),
 ]
-BROADCAST_CHUNK = 500
+# Recipients of one transaction: as many records as Odoo reads at once.
+BROADCAST_CHUNK = 1000
 BROADCAST_BUDGET_S = 5.0
 # Expansion rests while so many texts wait at the gateway.
 BROADCAST_AHEAD = 10_000

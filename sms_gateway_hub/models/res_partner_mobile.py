@@ -14,9 +14,8 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from odoo.addons.phone_validation.tools.phone_validation import phone_format
-
 from .. import const
+from ..tools.phone import to_e164
 from ..tools.segments import clean_text
 
 _E164 = re.compile(const.E164_PATTERN)
@@ -433,8 +432,13 @@ class ResPartnerMobile(models.Model):
         number = read_number(number)
         if not number:
             return False
-        country = partner.country_id or partner.company_id.sudo().country_id
-        number = partner._phone_format(number=number, country=country)
+        country = (
+            partner.country_id
+            or partner.company_id.sudo().country_id
+            or partner._phone_get_country().get(partner.id)
+            or self.env.company.country_id
+        )
+        number = to_e164(number, country.code)
         return number if number and _E164.match(number) else False
 
     @api.model
@@ -1109,11 +1113,7 @@ class ResPartnerMobile(models.Model):
     @api.model
     def _prepare_taken_over(self, partner_id, phone, sanitized, company_id, country):
         """Return the columns of the row for a phone, or None if it cannot be read."""
-        number = sanitized
-        if not number:
-            number = phone_format(
-                phone, country, None, force_format="E164", raise_exception=False
-            )
+        number = sanitized or to_e164(phone, country)
         if not _E164.match(number or ""):
             return None
         line_type = line_type_of(number)
@@ -1144,9 +1144,7 @@ class ResPartnerMobile(models.Model):
             last_id = partners[-1][0]
             ids, numbers = [], []
             for partner_id, phone, country in partners:
-                number = phone and phone_format(
-                    phone, country, None, force_format="E164", raise_exception=False
-                )
+                number = phone and to_e164(phone, country)
                 ids.append(partner_id)
                 numbers.append(number if _E164.match(number or "") else None)
             cr.execute(

@@ -690,6 +690,22 @@ class SmsGateway(models.Model):
         prefixes = tuple(self._split_prefixes(self.opt_in_prefixes))
         return bool(prefixes) and number.startswith(prefixes)
 
+    def _texts_strangers(self, purpose):
+        """Say whether it texts anybody of whom nothing is known, at any hour.
+
+        For mass texts: each of these numbers ``_may_text`` and not ``_needs_consent``.
+
+        :param str purpose: of ``const.PURPOSES``
+        """
+        if not self:
+            return True
+        return (
+            self._may_text_anybody()
+            and not self.quiet_hours
+            and not self._split_prefixes(self.opt_in_prefixes)
+            and not self._needs_consent("", purpose)
+        )
+
     def _next_open(self, at, number, tz, country_code, company_id=None):
         """Return when a text may arrive at the earliest, by the quiet hours.
 
@@ -759,12 +775,11 @@ class SmsGateway(models.Model):
 
         :param str number: E.164
         """
+        return self._may_text_anybody() or number in self._get_test_numbers()
+
+    def _may_text_anybody(self):
         self.ensure_one()
-        return (
-            self.state != "test"
-            or not self._get_adapter()._reaches_people(self)
-            or number in self._get_test_numbers()
-        )
+        return self.state != "test" or not self._get_adapter()._reaches_people(self)
 
     def _get_cost_rate(self, unit, company):
         """Return what one unit of cost is worth in a company's currency.

@@ -8,6 +8,37 @@ from odoo import api, fields, models
 from odoo.tools import SQL, format_date
 
 from .. import const
+from ..tools.sql_arrays import to_array
+
+# A statement for many more would look so dear to PostgreSQL that it compiles it (JIT),
+# which takes longer than the statement.
+_FACTS_AT_ONCE = 500
+
+# What there is to know of a recipient, for those of whom nothing is known.
+_NOTHING_KNOWN = dict.fromkeys(
+    (
+        "blacklisted",
+        "refused_elsewhere",
+        "erased",
+        "act",
+        "at",
+        "method",
+        "marketing_act",
+        "marketing_at",
+        "marketing_method",
+        "person_act",
+        "person_at",
+        "person_method",
+        "person_marketing_act",
+        "person_marketing_at",
+        "person_marketing_method",
+        "in_doubt",
+        "heard_at",
+        "tz",
+        "country",
+        "broadcast",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +69,7 @@ class SmsGatewayGate(models.AbstractModel):
 
     @api.model
     def _check(self, gateway, items, now=None):
-        """Decide on messages of one gateway, with two queries for all of them.
+        """Decide on messages of one gateway, with one query for 500 of them.
 
         :param gateway: sms.gateway that will send them
         :param list items: dicts with ``number`` (E.164) and, where known,
@@ -49,9 +80,17 @@ class SmsGatewayGate(models.AbstractModel):
         :return: list of None (it may pass) or Decision, in the order of the items
         """
         now = now or fields.Datetime.now()
-        facts = self._get_facts(items)
+        facts = self._get_facts(items, zones=gateway.quiet_hours)
+        # Most mass texts go to people of whom nothing is known, through gateways that
+        # ask nothing of them: one question for all of these.
+        passes = {
+            purpose: gateway._texts_strangers(purpose)
+            for purpose in {item.get("purpose") for item in items}
+        }
         return [
-            self._decide(gateway, item, fact, max(now, item.get("send_at") or now))
+            None
+            if fact is _NOTHING_KNOWN and passes[item.get("purpose")]
+            else self._decide(gateway, item, fact, max(now, item.get("send_at") or now))
             for item, fact in zip(items, facts, strict=True)
         ]
 
@@ -60,11 +99,24 @@ class SmsGatewayGate(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _get_facts(self, items):
-        """Look up all that is known of the recipients: one statement for all.
+    def _get_facts(self, items, *, zones):
+        """Look up all that is known of the recipients: one statement for 500.
 
-        :return: list of dicts, in the order of the items
+        Each table is asked by its index for each recipient: joined as a whole it would
+        be read as a whole, and they grow with the years.
+
+        :param bool zones: whether it matters where the recipients are
+        :return: list of dicts, in the order of the items; ``_NOTHING_KNOWN`` itself
+            where nothing is
         """
+        if len(items) > _FACTS_AT_ONCE:
+            return [
+                fact
+                for start in range(0, len(items), _FACTS_AT_ONCE)
+                for fact in self._get_facts(
+                    items[start : start + _FACTS_AT_ONCE], zones=zones
+                )
+            ]
         if not items:
             return []
         for model in (
@@ -82,7 +134,8 @@ class SmsGatewayGate(models.AbstractModel):
         self.env.cr.execute(
             SQL(
                 """
-                SELECT block.id IS NOT NULL AS blacklisted,
+                SELECT item.position,
+                       block.id IS NOT NULL AS blacklisted,
                        other.id IS NOT NULL AS refused_elsewhere,
                        suppression.id IS NOT NULL AS erased,
                        said.act, said.at, said.method,
@@ -100,34 +153,20 @@ class SmsGatewayGate(models.AbstractModel):
                               %(partners)s::int[], %(broadcasts)s::int[])
                        WITH ORDINALITY
                        AS item (number, digest, partner_id, broadcast_id, position)
-             LEFT JOIN phone_blacklist AS block
-                    ON block.number = item.number AND block.active
-             LEFT JOIN sms_suppression AS suppression
-                    ON suppression.digest = item.digest
+             LEFT JOIN LATERAL (
+                       SELECT id FROM phone_blacklist
+                        WHERE number = item.number AND active
+                        LIMIT 1) AS block ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT id FROM sms_suppression
+                        WHERE digest = item.digest
+                        LIMIT 1) AS suppression ON TRUE
              LEFT JOIN LATERAL (
                        SELECT id FROM res_partner_mobile
                         WHERE number_e164 = item.number AND blocked
                         LIMIT 1) AS other ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT act, at, method FROM sms_consent
-                        WHERE number = item.number AND scope = 'all'
-                          AND act IN ('opted_in', 'opted_out')
-                     ORDER BY at DESC, id DESC LIMIT 1) AS said ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT act, at, method FROM sms_consent
-                        WHERE number = item.number
-                          AND act IN ('opted_in', 'opted_out')
-                     ORDER BY at DESC, id DESC LIMIT 1) AS marketing ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT act, at, method FROM sms_consent
-                        WHERE partner_id = item.partner_id AND scope = 'all'
-                          AND act IN ('opted_in', 'opted_out')
-                     ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT act, at, method FROM sms_consent
-                        WHERE partner_id = item.partner_id
-                          AND act IN ('opted_in', 'opted_out')
-                     ORDER BY at DESC, id DESC LIMIT 1) AS person_marketing ON TRUE
+             -- Of the number, then of the person: first what includes all that
+             -- follows, which need not be looked for where that is nothing.
              LEFT JOIN LATERAL (
                        SELECT act FROM sms_consent
                         WHERE number = item.number
@@ -135,23 +174,55 @@ class SmsGatewayGate(models.AbstractModel):
                                       'not_opt_out')
                      ORDER BY at DESC, id DESC LIMIT 1) AS doubt ON TRUE
              LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE doubt.act IS NOT NULL AND number = item.number
+                          AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS marketing ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE marketing.act IS NOT NULL AND number = item.number
+                          AND scope = 'all' AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS said ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE partner_id = item.partner_id
+                          AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS person_marketing ON TRUE
+             LEFT JOIN LATERAL (
+                       SELECT act, at, method FROM sms_consent
+                        WHERE person_marketing.act IS NOT NULL
+                          AND partner_id = item.partner_id
+                          AND scope = 'all' AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
+             LEFT JOIN LATERAL (
                        SELECT create_date AS at FROM sms_gateway_message
                         WHERE number = item.number AND direction = 'incoming'
                           AND kind != 'logged'
                      ORDER BY id DESC LIMIT 1) AS heard ON TRUE
-             LEFT JOIN res_partner AS partner ON partner.id = item.partner_id
+             LEFT JOIN res_partner AS partner
+                    ON partner.id = item.partner_id AND %(zones)s
              LEFT JOIN res_country AS country ON country.id = partner.country_id
-             LEFT JOIN sms_broadcast AS broadcast ON broadcast.id = item.broadcast_id
-              ORDER BY item.position
+             LEFT JOIN sms_broadcast AS broadcast
+                    ON broadcast.id = item.broadcast_id
+                   AND broadcast.state IN ('paused', 'canceled')
+                 WHERE coalesce(block.id, suppression.id, other.id, partner.id)
+                       IS NOT NULL
+                    OR coalesce(doubt.act, person_marketing.act, broadcast.state)
+                       IS NOT NULL
+                    OR heard.at IS NOT NULL
                 """,
-                numbers=numbers,
-                digests=[digest(number) for number in numbers],
-                partners=[item.get("partner_id") or None for item in items],
-                broadcasts=[item.get("broadcast_id") or None for item in items],
+                numbers=to_array(numbers),
+                digests=to_array(map(digest, numbers)),
+                partners=to_array(item.get("partner_id") or None for item in items),
+                broadcasts=to_array(item.get("broadcast_id") or None for item in items),
+                zones=bool(zones),
             ),
             log_exceptions=False,
         )
-        return self.env.cr.dictfetchall()
+        facts = [_NOTHING_KNOWN] * len(items)
+        for fact in self.env.cr.dictfetchall():
+            facts[fact["position"] - 1] = fact
+        return facts
 
     # ------------------------------------------------------------------
     # Decision

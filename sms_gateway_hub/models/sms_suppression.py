@@ -1,7 +1,6 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import hashlib
 import hmac
 import secrets
 
@@ -50,7 +49,7 @@ class SmsSuppression(models.Model):
         key = key.encode()
 
         def digest(number):
-            return hmac.new(key, (number or "").encode(), hashlib.sha256).hexdigest()
+            return hmac.digest(key, (number or "").encode(), "sha256").hex()
 
         return digest
 

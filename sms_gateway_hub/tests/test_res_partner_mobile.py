@@ -1163,6 +1163,7 @@ class TestTakeOverPhones(MobileCase):
             ),
             ("landline", {"phone": "+49 30 23125 101"}, BERLIN, "other", False),
             ("no number", {"phone": "ask Bob"}, False, False, False),
+            ("no such number", {"phone": "+15551234567"}, False, False, False),
             ("empty", {"phone": ""}, False, False, False),
             ("NULL", {}, False, False, False),
             ("archived", {"phone": M3, "active": False}, M3, "mobile", M3),
@@ -1245,6 +1246,7 @@ class TestTakeOverPhones(MobileCase):
             (self.contact("A", M1, phone="0176 04069002"), M2),
             (self.contact("B", M1, phone="ask Bob"), False),
             (self.contact("C", M1), False),
+            (self.contact("No such number", M1, phone="+15551234567"), False),
             (self.contact("D", phone="0176 04069002"), M2),
         ]
         self.mobiles._give_phones_back()

@@ -11,6 +11,8 @@ import json
 import random
 import time
 
+from markupsafe import Markup
+
 from odoo.tests import BaseCase, tagged
 from odoo.tools.misc import file_open
 
@@ -244,6 +246,13 @@ class TestSegments(BaseCase):
         self.assertNotIn("\0", clean)
         self.assertEqual(clean.encode().decode(), clean)
         self.assertTrue(clean.endswith("\U00010000\ufffd\ufffd"))
+
+    def test_clean_text_is_plain(self):
+        """What a template rendered as markup leaves as the characters that it is of."""
+        for text in "Hi & bye", "Hi &\nbye", "Hi\t&", "":
+            cleaned = segments.clean_text(Markup(text))
+            self.assertIs(type(cleaned), str)
+            self.assertEqual(cleaned, text.replace("\t", " "))
 
     def test_alphabet_is_that_of_the_specification(self):
         """The table of the code holds the specification's characters, in order."""

@@ -2,14 +2,18 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """The gate: quiet hours, urgency and test mode, when queued and when claimed."""
 
+import random
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
+from odoo.sql_db import Cursor
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from ..tools.gateway_data import InboundMessage
 from .common import NUMBERS, SmsGatewayCase
@@ -231,6 +235,151 @@ class TestQuietHours(SmsGatewayCase):
             counts.append(len(statements))
         self.assertEqual(counts[0], counts[1])
         self.assertLessEqual(counts[1], 2)
+
+
+@tagged("post_install", "-at_install")
+class TestFacts(SmsGatewayCase):
+    """What is known of many recipients, found by one statement."""
+
+    def add(self, rows):
+        """Add rows to the ledger past its effects, so that it alone decides."""
+        self.env["sms.consent"].sudo().create(rows)
+        self.env.flush_all()
+
+    def oracle(self, rows, acts, scope=None):
+        """Return the act of the latest row that fits."""
+        rows = [
+            row
+            for row in rows
+            if row["act"] in acts and (not scope or row["scope"] == scope)
+        ]
+        # Of two of the same moment the later one.
+        rows.sort(key=lambda row: row["at"])
+        return rows[-1]["act"] if rows else None
+
+    def test_the_latest_of_each_kind(self):
+        """Each question to the ledger finds its own latest row, of any history."""
+        chance = random.Random(7)
+        said, doubts = ("opted_in", "opted_out"), ("possible_opt_out", "not_opt_out")
+        people = self.env["res.partner"].create(
+            [{"name": f"Person {n}"} for n in range(60)]
+        )
+        numbers = [f"+1202555{n:04d}" for n in range(200, 260)]
+        rows = [
+            {
+                "number": chance.choice(numbers),
+                "partner_id": chance.choice([False, *people.ids]),
+                "act": chance.choice((*said, *said, *doubts, "asked")),
+                "scope": chance.choice(("all", "marketing")),
+                "method": "api",
+                "at": datetime(2026, 1, chance.randint(1, 5)),
+            }
+            for _n in range(250)
+        ]
+        self.add(rows)
+        items = [
+            {"number": number, "partner_id": person.id}
+            for number, person in zip(numbers, people, strict=True)
+        ]
+        facts = self.env["sms.gateway.gate"]._get_facts(items, zones=False)
+        for item, fact in zip(items, facts, strict=True):
+            of_number = [row for row in rows if row["number"] == item["number"]]
+            of_person = [row for row in rows if row["partner_id"] == item["partner_id"]]
+            with self.subTest(item["number"]):
+                self.assertEqual(
+                    [
+                        fact["act"],
+                        fact["marketing_act"],
+                        bool(fact["in_doubt"]),
+                        fact["person_act"],
+                        fact["person_marketing_act"],
+                    ],
+                    [
+                        self.oracle(of_number, said, "all"),
+                        self.oracle(of_number, said),
+                        self.oracle(of_number, said + doubts) == "possible_opt_out",
+                        self.oracle(of_person, said, "all"),
+                        self.oracle(of_person, said),
+                    ],
+                )
+
+    def test_more_than_a_statement_carries(self):
+        """Of very many recipients each gets its own answer."""
+        blocked = {0, 499, 500, 501, 1100}
+        numbers = [f"+1212{2_000_000 + n}" for n in range(1200)]
+        self.env["phone.blacklist"].sudo().create(
+            [{"number": numbers[n]} for n in blocked]
+        )
+        self.env.flush_all()
+        items = [{"number": number, "kind": "broadcast"} for number in numbers]
+        decisions = self.env["sms.gateway.gate"]._check(self.gateway, items)
+        self.assertEqual(
+            {n for n, decision in enumerate(decisions) if decision}, blocked
+        )
+
+    def test_no_table_is_read_as_a_whole(self):
+        """A long blacklist and many erased numbers cost a text no more than a few."""
+        self.env.cr.execute(
+            """
+            INSERT INTO phone_blacklist (number, active)
+                 SELECT '+4917' || 600000000 + n, TRUE FROM generate_series(1, 5000) n;
+            INSERT INTO sms_suppression (digest)
+                 SELECT md5(n::text) || md5(n::text) FROM generate_series(1, 5000) n;
+            ANALYZE phone_blacklist;
+            ANALYZE sms_suppression;
+            """
+        )
+        items = [{"number": f"+1212{2_000_000 + n}"} for n in range(500)]
+        execute, queries = Cursor.execute, []
+
+        def noting(cursor, query, *args, **kwargs):
+            queries.append(query)
+            return execute(cursor, query, *args, **kwargs)
+
+        with patch.object(Cursor, "execute", noting):
+            self.env["sms.gateway.gate"]._check(self.gateway, items)
+        self.env.cr.execute(SQL("EXPLAIN %s", queries[-1]))
+        plan = "\n".join(line for (line,) in self.env.cr.fetchall())
+        for table in "phone_blacklist", "sms_suppression":
+            self.assertIn(table, plan)
+            self.assertNotIn(f"Seq Scan on {table}", plan)
+
+    def test_strangers(self):
+        """A gateway asks of strangers all that it asks of others."""
+        self.patch(
+            type(self.env["sms.gateway.adapter.sandbox"]),
+            "_reaches_people",
+            lambda adapter, gateway: True,
+        )
+        night = {"quiet_hours": True, "quiet_from": 21, "quiet_to": 8}
+        marketing = {"purpose": "marketing"}
+        # values of the gateway, of the text, what stands in the way
+        rows = [
+            ({}, {}, None),
+            ({}, marketing, None),
+            ({"state": "test"}, {}, "test_mode"),
+            ({"state": "test", "test_numbers": NUMBERS[0]}, {}, None),
+            ({"consent_policy": "opt_in"}, {}, "no_consent"),
+            ({"consent_policy": "opt_in"}, {"exempt": "question"}, None),
+            ({"consent_policy": "opt_in_marketing"}, {}, None),
+            ({"consent_policy": "opt_in_marketing"}, marketing, "no_consent"),
+            ({"opt_in_prefixes": "+1"}, {}, "no_consent"),
+            ({"opt_in_prefixes": "+49"}, {}, None),
+            (night, {}, "quiet_hours"),
+            (night, {"urgent": True}, None),
+        ]
+        for gateway, text, reason in rows:
+            with self.row(f"{gateway} {text}"):
+                self.gateway.write(gateway)
+                [decision] = self.env["sms.gateway.gate"]._check(
+                    self.gateway, [{"number": NUMBERS[0], **text}], NIGHT
+                )
+                found = decision and (decision.failure_type or decision.hold)
+                self.assertEqual(found, reason)
+        [decision] = self.env["sms.gateway.gate"]._check(
+            self.env["sms.gateway"], [{"number": NUMBERS[0]}]
+        )
+        self.assertIsNone(decision)
 
 
 @tagged("post_install", "-at_install")

@@ -1,14 +1,20 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from datetime import timedelta
-from uuid import uuid4
+from datetime import datetime, timedelta
+from unittest.mock import patch
+from uuid import UUID, uuid4
+
+from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
+from odoo.sql_db import Cursor
 from odoo.tests import tagged
 
 from .. import const
+from ..models.sms_gateway_message import _new_uuids
+from ..tools.sql_arrays import to_array
 from .common import NUMBERS, UUIDS, SmsGatewayCase
 
 FINAL = {"delivered", "undelivered", "expired", "failed", "canceled", "received"}
@@ -285,6 +291,150 @@ class TestEnqueue(SmsGatewayCase):
             self.enqueue(3)
         self.run_sender()
         self.assertFalse(self.messages_of())
+
+
+@tagged("post_install", "-at_install")
+class TestEnqueueBulk(SmsGatewayCase):
+    """The way of mass texts into the outbox: the same, by one statement."""
+
+    # What one literal of an array has to hold as it is.
+    bodies = [
+        "NULL",
+        "null",
+        "{\"a\",b,'c'}",
+        "\\",
+        '\\"',
+        '"',
+        "''",
+        "%s %(x)s 100%",
+        "a\nb",
+        " padded ",
+        "e\u0301 \U0001f600",
+        "1",
+    ]
+
+    def write_both_ways(self, values_list):
+        """Queue texts as single ones and as mass texts; return both, in order."""
+        messages = self.env["sms.gateway.message"]
+        with freeze_time(fields.Datetime.now()):
+            single = messages._enqueue([{**values} for values in values_list])
+            self.env.flush_all()
+            made = messages._enqueue_bulk([{**values} for values in values_list])
+        bulk = messages.browse([row["id"] for row in made])
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual(
+            [(row["state"], row["failure_type"]) for row in made],
+            [(message.state, message.failure_type) for message in bulk],
+        )
+        return single, bulk
+
+    def assert_same(self, single, bulk):
+        apart = {"id", "uuid", "display_name", "create_date", "write_date"}
+        names = [
+            name
+            for name, field in single._fields.items()
+            if field.store and field.column_type and name not in apart
+        ]
+        for one, other in zip(single, bulk, strict=True):
+            with self.subTest(body=one.body[:20], number=one.number):
+                self.assertEqual(
+                    [one[name] for name in names], [other[name] for name in names]
+                )
+
+    def values(self, **values):
+        return {
+            "gateway_id": self.gateway.id,
+            "number": NUMBERS[0],
+            "body": "Hello",
+            **values,
+        }
+
+    def test_one_batch(self):
+        """Good and bad rows are stored as those of single texts are."""
+        rows = [self.values(**values) for _label, values, *_end in TestEnqueue.rows]
+        rows += [self.values(body=body) for body in self.bodies]
+        rows += [
+            self.values(
+                partner_id=self.partner.id,
+                res_model="res.partner",
+                res_id=self.partner.id,
+                priority=const.PRIORITY_LOW,
+                kind="broadcast",
+                urgent=True,
+                gateway_fixed=True,
+                scheduled_at=ahead(days=1),
+                expires_at=ahead(days=2),
+                sender='A,"B"',
+            ),
+            self.values(gateway_id=False),
+            self.values(state="failed", failure_type="unreadable", failure_reason="?"),
+        ]
+        self.assert_same(*self.write_both_ways(rows))
+
+    def test_each_alone(self):
+        """One row is a mass text too, whatever it holds."""
+        for label, values, *_expected in TestEnqueue.rows:
+            with self.row(label):
+                self.assert_same(*self.write_both_ways([self.values(**values)]))
+        self.assertEqual(self.env["sms.gateway.message"]._enqueue_bulk([]), [])
+
+    def test_equal_values_of_other_types(self):
+        """What Python holds to be equal is no reason to write the first for all."""
+        rows = [
+            self.values(gateway_fixed=fixed, res_model=model, res_id=res_id)
+            for fixed, model, res_id in (
+                (True, "res.partner", 1),
+                (1, "res.partner", True),
+                (0, False, 0),
+                (False, None, False),
+                (None, "", None),
+            )
+        ]
+        self.assert_same(*self.write_both_ways(rows))
+        self.assert_same(*self.write_both_ways(rows[2:]))
+
+    def test_the_same_for_all_travels_once(self):
+        """The statement of a mass text grows by what differs alone."""
+        lengths = {}
+        for sender in ("", "x" * 11):
+            self.gateway.sender = sender
+            rows = [self.values(body=f"{n:03d}") for n in range(300)]
+            self.env.flush_all()
+            execute = Cursor.execute
+
+            def noting(cursor, query, *args, _key=sender, _execute=execute, **kwargs):
+                if getattr(query, "code", "").lstrip().startswith("INSERT INTO sms_ga"):
+                    lengths[_key] = len(cursor.mogrify(query.code, query.params))
+                return _execute(cursor, query, *args, **kwargs)
+
+            with patch.object(Cursor, "execute", noting):
+                self.env["sms.gateway.message"]._enqueue_bulk(rows)
+        self.assertLess(abs(lengths[""] - lengths["x" * 11]), 100, lengths)
+
+    def test_ids_are_random_uuids(self):
+        """They are what ``uuid4`` makes, and no two are equal."""
+        made = _new_uuids(2000)
+        self.assertEqual(len(set(made)), 2000)
+        for text in made:
+            self.assertEqual(UUID(text).hex, text)
+            self.assertEqual(UUID(text).version, 4)
+        self.assertEqual(_new_uuids(0), [])
+
+    def test_arrays(self):
+        """Each kind of value comes out of the database as it went in."""
+        at = datetime(2026, 7, 2, 3, 30)
+        for kind, values in (
+            ("text", [*self.bodies, "", None]),
+            ("varchar", []),
+            ("int4", [1, -7, None]),
+            ("bool", [True, False, None]),
+            ("timestamp", [at, None]),
+            ("float8", [1.5, 1e300, None]),
+        ):
+            with self.row(kind):
+                self.env.cr.execute(f"SELECT %s::{kind}[]", [to_array(values)])
+                self.assertEqual(self.env.cr.fetchone()[0], values)
 
 
 @tagged("post_install", "-at_install")

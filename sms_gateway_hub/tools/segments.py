@@ -44,6 +44,13 @@ _LINE_ENDS = re.compile("\r\n?|[\v\f]")
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
+_GSM7_TEXT = re.compile(f"[{re.escape(''.join(sorted(GSM7_ALPHABET)))}]*")
+# What takes two units, by encoding.
+_DOUBLE = {
+    ENCODING_GSM7: re.compile(f"[{re.escape(''.join(sorted(GSM7_EXTENSION)))}]"),
+    ENCODING_UCS2: re.compile("[\U00010000-\U0010ffff]"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentCount:
@@ -122,7 +129,11 @@ def clean_text(text):
     :param str text: text to clean; ``False`` or ``None`` counts as empty
     :return: str
     """
-    text = _LINE_ENDS.sub("\n", text or "").replace("\t", " ")
+    text = text or ""
+    if text.isprintable():
+        # It has no line end, no control and no surrogate: most texts are clean.
+        return str(text)
+    text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
     text = _CONTROLS.sub("", text)
     if _SURROGATES.search(text):
         joined = text.encode("utf-16-le", "surrogatepass")
@@ -142,19 +153,20 @@ def _lay_out(text, reference_bits):
     """
     if reference_bits not in PART_SIZE:
         raise ValueError(f"reference_bits must be 8 or 16, not {reference_bits!r}")
-    if GSM7_ALPHABET.issuperset(text):
-        encoding = ENCODING_GSM7
-        costs = [2 if char in GSM7_EXTENSION else 1 for char in text]
-    else:
-        encoding = ENCODING_UCS2
-        costs = [2 if char > "\uffff" else 1 for char in text]
-    units = sum(costs)
+    encoding = ENCODING_GSM7 if _GSM7_TEXT.fullmatch(text) else ENCODING_UCS2
+    double = _DOUBLE[encoding].findall(text)
+    units = len(text) + len(double)
     size = SINGLE_SIZE[encoding]
     if units <= size:
         return encoding, size, units, [0] if text else [], units
     size = PART_SIZE[reference_bits][encoding]
+    if not double:
+        starts = list(range(0, units, size))
+        return encoding, size, units, starts, units - starts[-1]
     starts, used = [0], 0
-    for index, cost in enumerate(costs):
+    double = frozenset(double)
+    for index, char in enumerate(text):
+        cost = 2 if char in double else 1
         used += cost
         if used > size:
             starts.append(index)
