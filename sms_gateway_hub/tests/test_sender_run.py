@@ -5,7 +5,9 @@
 What needs real processes, kills and races is in the drills at the top level.
 """
 
+import heapq
 import logging
+import random
 import re
 import select
 import time
@@ -592,6 +594,112 @@ class TestSenderPace(SenderCase):
                 self.assertEqual(slots, expected)
                 self.assertEqual(gateway.next_slot_at, after)
 
+    def request(self, priority="3", segments=1):
+        return Mock(messages=(Mock(priority=priority, segments=segments),))
+
+    def test_urgent_first(self):
+        """What is urgent takes the first slot of all that have not left."""
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        for slot, priority in ((1.0, "3"), (2.0, "3"), (3.0, "2"), (4.0, "1")):
+            run._wait(self.request(priority), slot, 0.0)
+        run._let_overtake()
+        order = [heapq.heappop(run.waiting)[:3] for _n in range(4)]
+        self.assertEqual(
+            order, [(1.0, "1", 4), (2.0, "2", 3), (3.0, "3", 1), (4.0, "3", 2)]
+        )
+
+    def test_late_departures(self):
+        """Who leaves a little late costs no slot, and no second gets too many."""
+        rng = random.Random(7)
+        for cap in (1, 3, 10, 100):
+            with self.row(cap):
+                run = sender_run.SenderRun(self.env, self.gateway.id)
+                run.transport = Mock(parallel=100, pending=0)
+                run.refusals = Mock(deaf=False)
+                run.rate = float(cap)
+                clock = Mock()
+                at, left = 1_000_000.0, []
+                with patch.object(sender_run, "time", clock):
+                    clock.monotonic.return_value = 0.0
+                    for number in range(cap * 20):
+                        run._wait(self.request(), 0.0, 0.0)
+                        late_s = 0.05 if number % 970 == 500 else rng.uniform(0, 0.009)
+                        at = max(run.free_at + late_s, at)
+                        clock.time.return_value = at
+                        run._submit_due()
+                        left.append(at)
+                self.assertFalse(run.waiting)
+                for first, after_cap in zip(left, left[cap:], strict=False):
+                    self.assertGreaterEqual(after_cap - first, 1.0)
+                rate = (len(left) - 1) / (left[-1] - left[0])
+                self.assertGreaterEqual(rate / cap, 0.975)
+
+    def test_a_thread_that_begins_late(self):
+        """What left later than it was told to moves those that follow."""
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        request = self.request()
+        run.left_at = {id(request): 1000.0}
+        run.free_at = 1001.0
+        for message in request.messages:
+            run.rows[message.uuid] = {"id": 1, "attempt_ref": "x"}
+        run._complete(
+            transport.Completion(
+                request,
+                error=transport.NotSent(),
+                started_at=1000.5,
+                ended_at=1000.6,
+            )
+        )
+        self.assertAlmostEqual(run.free_at, 1001.5 - const.PACE_SLACK_S)
+        self.assertFalse(run.left_at)
+
+    def test_goes_on_while_nobody_waits(self):
+        """A capped run goes on past its time, until other jobs need its worker."""
+        for waiting in (False, True):
+            with self.row(waiting):
+                run = sender_run.SenderRun(self.env, self.gateway.id, budget_s=0.0)
+                sender = type(self.env["sms.gateway.sender"])
+                with (
+                    self.own_cursors(),
+                    patch.object(sender, "_is_job_waiting", return_value=waiting),
+                ):
+                    run._go_on()
+                now = time.monotonic()
+                self.assertEqual(run.end > now, not waiting)
+                self.assertEqual(run.latest > now, not waiting)
+
+    def test_job_waiting(self):
+        """A job that has been due for a while and that nobody runs is seen."""
+        sender = self.env["sms.gateway.sender"]
+        self.env["ir.cron"].flush_model()
+        self.env.cr.execute("UPDATE ir_cron SET active = FALSE")
+        self.env.cr.execute("DELETE FROM ir_cron_trigger")
+        job = self.gateway.cron_id.id
+        self.assertFalse(sender._is_job_waiting())
+        for label, change, expected in (
+            ("due later", "now() + interval '1 hour'", False),
+            ("due just now", "now()", False),
+            ("overdue", "now() - interval '5 seconds'", True),
+        ):
+            with self.row(label):
+                self.env.cr.execute(
+                    f"UPDATE ir_cron SET active = TRUE, "
+                    f"nextcall = ({change}) AT TIME ZONE 'UTC' WHERE id = %s",
+                    [job],
+                )
+                self.assertEqual(sender._is_job_waiting(), expected)
+        self.env.cr.execute(
+            "UPDATE ir_cron SET active = TRUE, nextcall = now() + interval '1 day' "
+            "WHERE id = %s",
+            [job],
+        )
+        self.env.cr.execute(
+            "INSERT INTO ir_cron_trigger (cron_id, call_at) "
+            "VALUES (%s, now() AT TIME ZONE 'UTC' - interval '5 seconds')",
+            [job],
+        )
+        self.assertTrue(sender._is_job_waiting(), "woken, not run")
+
     def test_yield_asks_for_the_next_run(self):
         """A run that gives messages back does not call the queue empty."""
         run = sender_run.SenderRun(self.env, self.gateway.id)
@@ -721,8 +829,11 @@ class TestSenderPace(SenderCase):
             run.gateway = self.env["sms.gateway"].browse(self.gateway.id)
             run.adapter = run.gateway._get_adapter()
             rows = run._claim(self.env)
-        self.assertLessEqual(len(rows), 4 * 2)
-        self.assertLessEqual(rows[-1]["slot"] - time.time(), const.CLAIM_HORIZON_S + 1)
+        self.assertEqual(len(rows), 1)
+        self.assertLessEqual(rows[0]["slot"], time.time())
+        with self.own_cursors():
+            self.assertEqual(run._claim(self.env), [], "the next one is later")
+        self.assertGreater(run.idle_until, time.time())
 
     def test_own_numbers_go_to_their_recipients(self):
         """Every message reaches the gateway with its own number and text."""
@@ -829,7 +940,7 @@ class TestRefusalListener(SenderCase):
                 run.refusals = Mock(deaf=deaf)
                 run.rate = rate
                 request = Mock(messages=())
-                run.waiting = [(0.0, 1, request, time.monotonic() - 1)]
+                run.waiting = [(0.0, "2", 1, request, time.monotonic() - 1)]
 
                 def ask_again(run=run):
                     run.waiting = []

@@ -374,7 +374,8 @@ class TestHttpTransport(BaseCase):
         self.run_one(wire, self.request())
         wire.close()
         self.assertFalse(wire._connections)
-        wire._pool.shutdown(wait=True)
+        for thread in wire._threads:
+            thread.join(10)
         names = [thread.name for thread in threading.enumerate()]
         self.assertFalse([name for name in names if name.startswith("sms-gateway")])
 

@@ -122,7 +122,10 @@ def clean_text(text):
     :param str text: text to clean; ``False`` or ``None`` counts as empty
     :return: str
     """
-    text = _LINE_ENDS.sub("\n", text or "").replace("\t", " ")
+    text = text or ""
+    if text.isprintable():
+        return text
+    text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
     text = _CONTROLS.sub("", text)
     if _SURROGATES.search(text):
         joined = text.encode("utf-16-le", "surrogatepass")

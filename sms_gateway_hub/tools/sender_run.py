@@ -62,11 +62,12 @@ class SenderRun:
         self.env = env
         self.gateway_id = gateway_id
         self.end = time.monotonic() + budget_s
+        self.latest = self.end + const.PACED_EXTRA_S  # for a gateway with a cap
         self.adapter = None
         self.gateway = None
         self.transport = None
         self.rows = {}  # uuid -> claimed row, until its outcome is kept
-        # Heap of (slot, number, request, asked at): capped, not yet due.
+        # Heap of (slot, priority, number, request, asked at): not yet due, or no room.
         self.waiting = []
         self.request_max = 0  # messages that one request may carry, 0 for no limit
         self.outcomes = []
@@ -82,6 +83,8 @@ class SenderRun:
         self.rates = {}  # (cost unit, company id) -> worth of a unit
         self.rate = 0.0  # parts per second, 0 for no limit
         self.free_at = 0.0  # Unix time at which the rate lets the next part leave
+        self.parts = 1.0  # of a text, as claimed last
+        self.left_at = {}  # id of a paced request under way -> Unix time
         # Requests in a row that did not end with an answer about their messages.
         self.troubles = 0
         self.trouble = ""
@@ -109,6 +112,7 @@ class SenderRun:
                 self.refusals = RefusalListener(cr.dbname)
                 stack.callback(self.refusals.close)
                 self.transport = self.adapter._get_transport(self.gateway)
+                stack.callback(self._tell)
                 stack.callback(self._record)
                 stack.callback(self.transport.close)
                 self._loop(cr)
@@ -184,12 +188,7 @@ class SenderRun:
                 self.refused.append((row, decision))
             else:
                 passed.append(row)
-        now = time.time()
-        slots = gateway._take_slots(
-            [row["segments"] or 1 for row in passed],
-            now,
-            until=now + const.CLAIM_HORIZON_S,
-        )
+        slots = self._take_slots(gateway, passed)
         late = passed[len(slots) :]
         if late:
             messages._release([row["id"] for row in late], late[0]["attempt_ref"])
@@ -197,6 +196,26 @@ class SenderRun:
         for row, slot in zip(passed, slots, strict=False):
             row["slot"] = slot
         return passed[: len(slots)]
+
+    def _take_slots(self, gateway, rows):
+        """Return the slots of the first rows; without a cap all may leave at once."""
+        if not self.rate or not rows:
+            return [0.0] * len(rows)
+        start = max(time.time(), self._get_next_slot(gateway))
+        until = start + const.PACED_CLAIM_S
+        parts = [row["segments"] or 1 for row in rows]
+        slots = gateway._take_slots(parts, start, until=until)
+        free_at = slots[-1] + parts[len(slots) - 1] / self.rate * const.PACE_MARGIN
+        self.idle_until = free_at - const.PACED_EARLY_S
+        self.parts = sum(parts) / len(parts)
+        return slots
+
+    def _get_next_slot(self, gateway):
+        """Return the Unix time of the first slot that nobody has taken yet."""
+        # Who left late moved those that are waiting.
+        parts = sum(m.segments for entry in self.waiting for m in entry[3].messages)
+        own = self.free_at + parts / self.rate * const.PACE_MARGIN
+        return max(gateway.next_slot_at or 0.0, own)
 
     def _ask_gate(self, env, gateway, rows):
         """Let claimed rows pass the gate, as what leaves now.
@@ -228,29 +247,31 @@ class SenderRun:
     def _claim_limit(self, gateway):
         """Return how many messages may be claimed now.
 
-        No more than can leave in a second or two: what is claimed cannot be
-        overtaken by a reply, and is what one kill leaves without an answer.
+        No more than can leave in a second or two, under a cap much less: a reply is
+        not seen before the next claim, and what is claimed is what one kill leaves
+        without an answer.
         """
         if gateway.paused_until:
             # One probe after a pause; the rest follows when it went through.
             return 0 if self.rows else 1
         if gateway.max_rate:
-            ahead_until = (gateway.next_slot_at or 0.0) - const.CLAIM_HORIZON_S / 2
-            if ahead_until > time.time():
-                self.idle_until = ahead_until
+            self.idle_until = self._get_next_slot(gateway) - const.PACED_EARLY_S
+            if self.idle_until > time.time():
                 return 0
-            room = int(gateway.max_rate * const.CLAIM_HORIZON_S)
+            room = int(gateway.max_rate * const.PACED_CLAIM_S / self.parts)
             return min(max(room, 1), const.CLAIM_MAX)
         per_request = self.adapter._get_max_messages_per_request(self.gateway)
         at_least = self.transport.parallel * per_request * 4
-        rate = 0.0
-        if done := self.finished + len(self.outcomes):
-            rate = done / max(time.monotonic() - self.first_at, 0.01)
-        room = int(rate * const.CLAIM_HORIZON_S)
+        room = int(self._get_speed() * const.CLAIM_HORIZON_S)
         return min(max(room, at_least), const.CLAIM_MAX)
 
+    def _get_speed(self):
+        """Return the messages per second of this run so far."""
+        done = self.finished + len(self.outcomes)
+        return done / max(time.monotonic() - self.first_at, 0.01) if done else 0.0
+
     def _record(self):
-        """Store what is known, then let core and the screens know of it."""
+        """Store what is known."""
         outcomes, self.outcomes = self.outcomes, []
         if outcomes:
             try:
@@ -263,7 +284,6 @@ class SenderRun:
             if self.resume and self.unhealthy and not halted:
                 in_new_transaction(self.env, self._resume)
             self.resume = False
-            self._tell()
             self.finished += len(outcomes)
         self.recorded_at = time.monotonic()
 
@@ -351,56 +371,82 @@ class SenderRun:
 
     def _loop(self, cr):
         while True:
-            if self._wants_more():
-                self._refill()
             if self.refusals.heard():
                 self._reconsider()
+            # First, so that what the database takes fits between two slots.
             self._submit_due()
+            if self.rate and self.end <= time.monotonic() < self.latest:
+                self._go_on()
+            if self._wants_more():
+                self._refill()
+                self._submit_due()
             if time.monotonic() > self.end + const.SENDER_GRACE_S:
                 self._yield()
             under_way = self.transport.pending or self.waiting
-            if not under_way:
+            age_s = time.monotonic() - self.recorded_at
+            if self.outcomes and (
+                not under_way
+                or len(self.outcomes) >= const.CLAIM_MAX
+                or age_s >= const.RECORD_INTERVAL_S
+            ):
                 self._record()
+                self._submit_due()
+                self._tell()
+                continue
+            if not under_way:
                 if self.exhausted or self.stop or time.monotonic() >= self.end:
                     return
                 # Capped and ahead of its slots: wait for the next one.
                 idle_s = min(self.idle_until - time.time(), self.end - time.monotonic())
-                time.sleep(max(idle_s, 0.02))
+                time.sleep(max(idle_s, 0.001))
                 continue
             for completion in self.transport.poll(self._poll_timeout()):
                 self._complete(completion)
             if self.transport.writes:
                 # Its events become visible together with the results.
                 cr.commit()  # pylint: disable=invalid-commit
-            age_s = time.monotonic() - self.recorded_at
-            if len(self.outcomes) >= const.CLAIM_MAX or (
-                self.outcomes and age_s >= const.RECORD_INTERVAL_S
-            ):
-                self._record()
+
+    def _go_on(self):
+        """Go on for another second, unless other jobs need this worker."""
+        now = time.monotonic()
+        if (
+            self.stop
+            or self.exhausted
+            or in_new_transaction(
+                self.env, lambda env: env["sms.gateway.sender"]._is_job_waiting()
+            )
+        ):
+            self.latest = now
+        else:
+            self.end = min(now + 1.0, self.latest)
 
     def _wants_more(self):
-        return (
-            not self.stop
-            and not self.exhausted
-            and time.monotonic() < self.end
-            and time.time() >= self.idle_until
-            and self.transport.pending + len(self.waiting) < 2 * self.transport.parallel
-        )
+        return time.time() >= self.idle_until and self._has_room()
+
+    def _has_room(self):
+        """Say whether more may be claimed as soon as the cap allows it."""
+        if self.stop or self.exhausted or time.monotonic() >= self.end:
+            return False
+        at_hand = self.transport.pending + len(self.waiting)
+        early = self._get_speed() * const.CLAIM_EARLY_S
+        return at_hand < max(2 * self.transport.parallel, early)
 
     def _yield(self):
         """Give back what has not begun: a slow gateway must not outlast the job."""
         self.transport.take_back()
         while self.waiting:
-            for message in heapq.heappop(self.waiting)[2].messages:
+            for message in heapq.heappop(self.waiting)[3].messages:
                 self._put_back(self.rows.pop(message.uuid))
         # What was given back is due: the next run must follow at once.
         self.exhausted = False
 
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
+        now = time.time()
         if self.waiting and not self._is_full():
-            slot = max(self.waiting[0][0], self.free_at)
-            timeout_s = min(timeout_s, slot - time.time())
+            timeout_s = min(timeout_s, max(self.waiting[0][0], self.free_at) - now)
+        if self.rate and self._has_room():
+            timeout_s = min(timeout_s, self.idle_until - now)
         return max(timeout_s, 0.001) if self.transport.pending else max(timeout_s, 0)
 
     def _refill(self):
@@ -429,6 +475,8 @@ class SenderRun:
                 continue
             slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
             self._wait(request, slot, time.monotonic())
+        if self.rate:
+            self._let_overtake()
 
     def _wait(self, request, slot, asked_at):
         """Let a request wait for its slot.
@@ -437,7 +485,17 @@ class SenderRun:
         :param float asked_at: monotonic time at which the gate let it pass
         """
         self.counter += 1
-        heapq.heappush(self.waiting, (slot, self.counter, request, asked_at))
+        priority = min(message.priority for message in request.messages)
+        heapq.heappush(self.waiting, (slot, priority, self.counter, request, asked_at))
+
+    def _let_overtake(self):
+        """Give the first slots to the most urgent of those that have not left."""
+        slots = sorted(entry[0] for entry in self.waiting)
+        urgent_first = sorted(self.waiting, key=lambda entry: (entry[1], entry))
+        # Sorted by slot: still a heap.
+        self.waiting = [
+            (slot, *entry[1:]) for slot, entry in zip(slots, urgent_first, strict=True)
+        ]
 
     def _build(self, rows):
         """Build requests; a row that cannot be built is set aside as failed."""
@@ -504,7 +562,7 @@ class SenderRun:
 
     def _submit_due(self):
         while self.waiting:
-            slot, _number, request, asked_at = self.waiting[0]
+            slot, _priority, _number, request, asked_at = self.waiting[0]
             if self.stop:
                 heapq.heappop(self.waiting)
                 for message in request.messages:
@@ -530,21 +588,23 @@ class SenderRun:
             if self.rate:
                 # Counted from when it really left: one that was late must not
                 # come too close to the next.
+                start = max(slot, self.free_at, now - const.PACE_SLACK_S)
                 parts = sum(message.segments for message in request.messages)
-                self.free_at = now + parts / self.rate * const.PACE_MARGIN
+                self.free_at = start + parts / self.rate * const.PACE_MARGIN
+                self.left_at[id(request)] = now
 
     def _is_full(self):
         """Say whether the transport has what can leave now, or in a moment."""
         limit = self.transport.parallel
         if self.latency_s is not None:
             # So that no thread waits for us: as many more as leave in time.
-            in_time = const.GATE_VALID_S / 2 / max(self.latency_s, 0.001)
-            limit += round(limit * min(in_time, 1.0))
+            limit += round(limit * const.CLAIM_EARLY_S / max(self.latency_s, 0.001))
         return self.transport.pending >= limit
 
     def _reconsider(self):
         """Somebody refused: take back what has not begun, and ask the gate again."""
         for request in self.transport.recall():
+            self.left_at.pop(id(request), None)
             self._wait(request, 0.0, 0.0)
         if self.waiting:
             self._ask_again()
@@ -570,7 +630,7 @@ class SenderRun:
         """Ask the gate once more for all that waits; the refused are kept."""
         asked_at = time.monotonic()
         waiting, self.waiting = self.waiting, []
-        rows = [self.rows[m.uuid] for entry in waiting for m in entry[2].messages]
+        rows = [self.rows[m.uuid] for entry in waiting for m in entry[3].messages]
 
         def ask(env):
             gateway = env["sms.gateway"].browse(self.gateway_id)
@@ -579,9 +639,9 @@ class SenderRun:
 
         decided, given_back = in_new_transaction(self.env, ask)
         decisions = {row["uuid"]: decision for row, decision in decided}
-        for slot, number, request, _asked_at in waiting:
+        for *place, request, _asked_at in waiting:
             if not any(decisions[m.uuid] for m in request.messages):
-                heapq.heappush(self.waiting, (slot, number, request, asked_at))
+                heapq.heappush(self.waiting, (*place, request, asked_at))
                 continue
             for message in request.messages:
                 row = self.rows.pop(message.uuid)
@@ -598,6 +658,10 @@ class SenderRun:
 
     def _complete(self, completion):
         took_s = completion.ended_at - completion.started_at
+        # A thread may begin late: too close to what leaves a second later.
+        left_at = self.left_at.pop(id(completion.request), completion.started_at)
+        late_s = completion.started_at - left_at - const.PACE_SLACK_S
+        self.free_at += max(late_s, 0.0)
         known_s = took_s if self.latency_s is None else self.latency_s
         self.latency_s = 0.7 * known_s + 0.3 * took_s
         times = {
@@ -634,21 +698,28 @@ class SenderRun:
             return
         rows = [self.rows.pop(message.uuid) for message in messages]
         status = getattr(completion.response, "status", None)
-        # Once for all: an answer about many messages is long.
-        excerpt = self._excerpt(getattr(completion.response, "text", None))
+        excerpt = None
         for row in rows:
+            result = results.get(row["uuid"])
+            if excerpt is None and not (result and result.state == "sent"):
+                # Once for all: an answer about many messages is long. Nothing to look
+                # up for a plain success.
+                excerpt = self._excerpt(getattr(completion.response, "text", None))
             extra = {"http_status": status, "excerpt": excerpt, **times}
             if error is not None:
                 self._apply_error(row, error, extra)
-            elif row["uuid"] in results:
-                self._apply_result(row, results[row["uuid"]], extra)
+            elif result:
+                self._apply_result(row, result, extra)
             else:
                 missing = GatewayOutcomeUnknown("The answer does not name the message")
                 self._apply_error(row, missing, extra)
 
     def _apply_result(self, row, result, extra):
         extra["http_status"] = result.http_status or extra["http_status"]
-        extra["excerpt"] = self._excerpt(result.raw) or extra["excerpt"]
+        if result.state == "sent":
+            extra["excerpt"] = None
+        else:
+            extra["excerpt"] = self._excerpt(result.raw) or extra["excerpt"]
         extra["provider_code"] = self._word(result.provider_code)
         detail = self._excerpt(result.detail)
         if result.state == "retry":
@@ -659,9 +730,6 @@ class SenderRun:
             return
         if result.state in ("sent", "failed"):
             self._answered()
-        if result.state == "sent":
-            # Nothing to look up for a plain success.
-            extra["excerpt"] = None
         cost, cost_unit = to_cost(result.cost), self._word(result.cost_unit)
         rate = self._get_cost_rate(cost_unit, row["company_id"]) if cost else None
         self._keep(
