@@ -636,22 +636,34 @@ class TestSenderPace(SenderCase):
 
     def test_a_thread_that_begins_late(self):
         """What left later than it was told to moves those that follow."""
-        run = sender_run.SenderRun(self.env, self.gateway.id)
-        request = self.request()
-        run.left_at = {id(request): 1000.0}
-        run.free_at = 1001.0
-        for message in request.messages:
-            run.rows[message.uuid] = {"id": 1, "attempt_ref": "x"}
-        run._complete(
-            transport.Completion(
-                request,
-                error=transport.NotSent(),
-                started_at=1000.5,
-                ended_at=1000.6,
-            )
-        )
-        self.assertAlmostEqual(run.free_at, 1001.5 - const.PACE_SLACK_S)
-        self.assertFalse(run.left_at)
+        self.startPatcher(patch.object(const, "PACE_MARGIN", 1.0))
+        self.startPatcher(patch.object(const, "PACE_SLACK_S", 0.0))
+        for label, started_at, expected in (
+            ("in time", 1000.0, 1002.0),
+            ("late", 1000.5, 1002.5),
+        ):
+            with self.row(label):
+                run = sender_run.SenderRun(self.env, self.gateway.id)
+                run.transport = Mock(parallel=5, pending=0)
+                run.refusals = Mock(deaf=False)
+                run.rate = 1.0
+                clock = Mock()
+                clock.monotonic.return_value = 0.0
+                first, second = self.request(), self.request()
+                with patch.object(sender_run, "time", clock):
+                    for request, at in ((first, 1000.0), (second, 1001.0)):
+                        run._wait(request, 0.0, 0.0)
+                        clock.time.return_value = at
+                        run._submit_due()
+                self.assertEqual(run.free_at, 1002.0)
+                for request in (first, second):
+                    run.rows[request.messages[0].uuid] = {"id": 1, "attempt_ref": "x"}
+                run._complete(
+                    transport.Completion(
+                        first, error=transport.NotSent(), started_at=started_at
+                    )
+                )
+                self.assertEqual(run.free_at, expected)
 
     def test_goes_on_while_nobody_waits(self):
         """A capped run goes on past its time, until other jobs need its worker."""

@@ -84,7 +84,8 @@ class SenderRun:
         self.rate = 0.0  # parts per second, 0 for no limit
         self.free_at = 0.0  # Unix time at which the rate lets the next part leave
         self.parts = 1.0  # of a text, as claimed last
-        self.left_at = {}  # id of a paced request under way -> Unix time
+        self.left = 0  # parts that were told to leave, in this run
+        self.left_before = {}  # id of a request under way -> what had left before it
         # Requests in a row that did not end with an answer about their messages.
         self.troubles = 0
         self.trouble = ""
@@ -591,7 +592,8 @@ class SenderRun:
                 start = max(slot, self.free_at, now - const.PACE_SLACK_S)
                 parts = sum(message.segments for message in request.messages)
                 self.free_at = start + parts / self.rate * const.PACE_MARGIN
-                self.left_at[id(request)] = now
+                self.left_before[id(request)] = self.left
+                self.left += parts
 
     def _is_full(self):
         """Say whether the transport has what can leave now, or in a moment."""
@@ -604,7 +606,7 @@ class SenderRun:
     def _reconsider(self):
         """Somebody refused: take back what has not begun, and ask the gate again."""
         for request in self.transport.recall():
-            self.left_at.pop(id(request), None)
+            self.left_before.pop(id(request), None)
             self._wait(request, 0.0, 0.0)
         if self.waiting:
             self._ask_again()
@@ -658,10 +660,12 @@ class SenderRun:
 
     def _complete(self, completion):
         took_s = completion.ended_at - completion.started_at
-        # A thread may begin late: too close to what leaves a second later.
-        left_at = self.left_at.pop(id(completion.request), completion.started_at)
-        late_s = completion.started_at - left_at - const.PACE_SLACK_S
-        self.free_at += max(late_s, 0.0)
+        before = self.left_before.pop(id(completion.request), None)
+        if before is not None and self.rate:
+            # A thread may have begun late: too close to what leaves a second later.
+            since_s = (self.left - before) / self.rate * const.PACE_MARGIN
+            start = completion.started_at - const.PACE_SLACK_S
+            self.free_at = max(self.free_at, start + since_s)
         known_s = took_s if self.latency_s is None else self.latency_s
         self.latency_s = 0.7 * known_s + 0.3 * took_s
         times = {

@@ -563,8 +563,7 @@ def measure_replies(bench):
             [wait_s * cap for wait_s in waits],
             [1.0] * len(waits),
             "one slot",
-            # Ten a second are claimed up to 1.5 s ahead, which nobody notices.
-            ("<=", 2.0) if cap == 1 else None,
+            ("<=", 2.0),
         )
     yield Row(
         "P7",
