@@ -975,9 +975,10 @@ class SmsGatewayMessage(models.Model):
         :param gateway: sms.gateway, one
         :param list outcomes: dicts with id, attempt_ref, state and what goes with it;
             ``counts`` is False for an attempt that must not count
+        :return: whether ``_sync`` has to tell somebody
         """
         if not outcomes:
-            return
+            return False
         columns = (
             ("id", "int"),
             ("attempt_ref", "varchar"),
@@ -1033,25 +1034,29 @@ class SmsGatewayMessage(models.Model):
                      WHERE message.id = outcome.id
                        AND message.attempt_ref = outcome.attempt_ref
                        AND message.state = 'sending'
-                 RETURNING message.id
+                 RETURNING message.id, message.to_sync
+                ), logged AS (
+                    INSERT INTO sms_gateway_attempt
+                                (message_id, gateway_id, attempt_ref, state,
+                                 external_ref, provider_code, detail, started_at,
+                                 ended_at, http_status, excerpt, late)
+                         SELECT outcome.id, %(gateway)s, outcome.attempt_ref,
+                                outcome.state, outcome.external_ref,
+                                outcome.provider_code, outcome.failure_reason,
+                                outcome.started_at, outcome.ended_at,
+                                outcome.http_status, outcome.excerpt,
+                                changed.id IS NULL
+                           FROM outcome LEFT JOIN changed ON changed.id = outcome.id
+                          WHERE outcome.counts
                 )
-                INSERT INTO sms_gateway_attempt
-                            (message_id, gateway_id, attempt_ref, state, external_ref,
-                             provider_code, detail, started_at, ended_at, http_status,
-                             excerpt, late)
-                     SELECT outcome.id, %(gateway)s, outcome.attempt_ref,
-                            outcome.state, outcome.external_ref, outcome.provider_code,
-                            outcome.failure_reason, outcome.started_at,
-                            outcome.ended_at, outcome.http_status, outcome.excerpt,
-                            changed.id IS NULL
-                       FROM outcome LEFT JOIN changed ON changed.id = outcome.id
-                      WHERE outcome.counts
+                SELECT EXISTS (SELECT FROM changed WHERE to_sync)
                 """,
                 outcomes=self._sql_rows(outcomes, columns),
                 gateway=gateway.id,
             ),
             log_exceptions=False,
         )
+        return self.env.cr.fetchone()[0]
 
     @api.model
     def _sql_rows(self, rows, columns):

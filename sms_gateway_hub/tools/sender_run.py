@@ -71,6 +71,7 @@ class SenderRun:
         self.waiting = []
         self.request_max = 0  # messages that one request may carry, 0 for no limit
         self.outcomes = []
+        self.to_tell = True  # others may have left something untold
         self.recorded_at = time.monotonic()
         self.finished = 0
         self.first_at = None
@@ -276,7 +277,9 @@ class SenderRun:
         outcomes, self.outcomes = self.outcomes, []
         if outcomes:
             try:
-                in_new_transaction(self.env, lambda env: self._store(env, outcomes))
+                self.to_tell |= in_new_transaction(
+                    self.env, lambda env: self._store(env, outcomes)
+                )
             except (DataError, ArithmeticError, TypeError, ValueError):
                 _logger.exception("Outcomes could not be stored at once")
                 self._store_one_by_one(outcomes)
@@ -290,10 +293,11 @@ class SenderRun:
 
     def _store(self, env, outcomes):
         gateway = env["sms.gateway"].browse(self.gateway_id)
-        env["sms.gateway.message"]._record(gateway, outcomes)
+        return env["sms.gateway.message"]._record(gateway, outcomes)
 
     def _store_one_by_one(self, outcomes):
         """Set aside an outcome that no column takes, so that the others are kept."""
+        self.to_tell = True
         for outcome in outcomes:
             try:
                 in_new_transaction(
@@ -317,6 +321,9 @@ class SenderRun:
         Others tell as well, e.g. the job of a broadcast that was cancelled: what meets
         them again and again is told by them, or by the next run.
         """
+        if not self.to_tell:
+            return
+        self.to_tell = False
         try:
             while (
                 in_new_transaction(
@@ -327,6 +334,7 @@ class SenderRun:
                 if time.monotonic() >= self.end:
                     break
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            self.to_tell = True
             _logger.info("SMS gateway %s: changes are told later", self.gateway_id)
 
     def _finish(self, env):
