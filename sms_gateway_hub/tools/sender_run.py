@@ -214,10 +214,18 @@ class SenderRun:
 
     def _get_next_slot(self, gateway):
         """Return the Unix time of the first slot that nobody has taken yet."""
-        # Who left late moved those that are waiting.
+        return max(gateway.next_slot_at or 0.0, self._get_own_slot())
+
+    def _get_own_slot(self):
+        """Return when this run's next claim could leave: who was late moved it."""
+        if not self.rate:
+            return 0.0
         parts = sum(m.segments for entry in self.waiting for m in entry[3].messages)
-        own = self.free_at + parts / self.rate * const.PACE_MARGIN
-        return max(gateway.next_slot_at or 0.0, own)
+        return self.free_at + parts / self.rate * const.PACE_MARGIN
+
+    def _get_claim_at(self):
+        """Return the Unix time before which the cap leaves nothing to claim."""
+        return max(self.idle_until, self._get_own_slot() - const.PACED_EARLY_S)
 
     def _ask_gate(self, env, gateway, rows):
         """Let claimed rows pass the gate, as what leaves now.
@@ -392,28 +400,38 @@ class SenderRun:
             if time.monotonic() > self.end + const.SENDER_GRACE_S:
                 self._yield()
             under_way = self.transport.pending or self.waiting
-            age_s = time.monotonic() - self.recorded_at
-            if self.outcomes and (
-                not under_way
-                or len(self.outcomes) >= const.CLAIM_MAX
-                or age_s >= const.RECORD_INTERVAL_S
-            ):
+            idle_s = 0.0 if under_way else self._get_idle_s()
+            # What became of a probe decides what follows.
+            if self._is_record_due(under_way or idle_s and not self.unhealthy):
                 self._record()
                 self._submit_due()
                 self._tell()
                 continue
             if not under_way:
-                if self.exhausted or self.stop or time.monotonic() >= self.end:
+                if not self._has_room():
                     return
-                # Capped and ahead of its slots: wait for the next one.
-                idle_s = min(self.idle_until - time.time(), self.end - time.monotonic())
-                time.sleep(max(idle_s, 0.001))
+                time.sleep(idle_s)
                 continue
             for completion in self.transport.poll(self._poll_timeout()):
                 self._complete(completion)
             if self.transport.writes:
                 # Its events become visible together with the results.
                 cr.commit()  # pylint: disable=invalid-commit
+
+    def _get_idle_s(self):
+        """Return how long a capped run is ahead of its slots, in seconds."""
+        if not self._has_room():
+            return 0.0
+        idle_s = self._get_claim_at() - time.time()
+        return min(max(idle_s, 0.0), const.RECORD_INTERVAL_S)
+
+    def _is_record_due(self, goes_on):
+        age_s = time.monotonic() - self.recorded_at
+        return self.outcomes and (
+            not goes_on
+            or len(self.outcomes) >= const.CLAIM_MAX
+            or age_s >= const.RECORD_INTERVAL_S
+        )
 
     def _go_on(self):
         """Go on for another second, unless other jobs need this worker."""
@@ -430,7 +448,7 @@ class SenderRun:
             self.end = min(now + 1.0, self.latest)
 
     def _wants_more(self):
-        return time.time() >= self.idle_until and self._has_room()
+        return self._has_room() and time.time() >= self._get_claim_at()
 
     def _has_room(self):
         """Say whether more may be claimed as soon as the cap allows it."""
@@ -455,7 +473,7 @@ class SenderRun:
         if self.waiting and not self._is_full():
             timeout_s = min(timeout_s, max(self.waiting[0][0], self.free_at) - now)
         if self.rate and self._has_room():
-            timeout_s = min(timeout_s, self.idle_until - now)
+            timeout_s = min(timeout_s, self._get_claim_at() - now)
         return max(timeout_s, 0.001) if self.transport.pending else max(timeout_s, 0)
 
     def _refill(self):
