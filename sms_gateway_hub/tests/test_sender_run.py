@@ -74,6 +74,9 @@ class SenderCase(SmsGatewayCase):
             counts[message.state] = counts.get(message.state, 0) + 1
         return counts
 
+    def request(self, priority="3", segments=1):
+        return Mock(messages=(Mock(priority=priority, segments=segments),))
+
     @property
     def reached(self):
         """Ids of the messages that reached the gateway, in order."""
@@ -594,9 +597,6 @@ class TestSenderPace(SenderCase):
                 self.assertEqual(slots, expected)
                 self.assertEqual(gateway.next_slot_at, after)
 
-    def request(self, priority="3", segments=1):
-        return Mock(messages=(Mock(priority=priority, segments=segments),))
-
     def test_urgent_first(self):
         """What is urgent takes the first slot of all that have not left."""
         run = sender_run.SenderRun(self.env, self.gateway.id)
@@ -897,6 +897,38 @@ class TestRefusalListener(SenderCase):
         self.tell()
         self.assertTrue(self.hears(listener))
         self.assertFalse(listener.heard())
+
+    def test_others_see_that_word_came(self):
+        """Threads that send see it before it is heard, and not any more after that."""
+        listener = self.listen()
+        self.assertFalse(listener.is_told())
+        self.tell()
+        select.select([listener._connection], [], [], 10)
+        self.assertTrue(listener.is_told())
+        self.assertTrue(listener.is_told(), "nothing is read")
+        self.assertTrue(listener.heard())
+        self.assertFalse(listener.is_told())
+        listener.close()
+        self.assertFalse(listener.is_told())
+
+    def test_held_requests_pass_the_gate_again(self):
+        """What the pool held back because of a word is asked for before it leaves."""
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        run.transport = Mock(parallel=1, pending=0)
+        run.transport.recall.return_value = []
+        run.refusals = Mock(deaf=False)
+        run.refusals.is_told.return_value = run.refusals.heard.return_value = False
+        request = self.request()
+        run._complete(transport.Completion(request, error=transport.Held()))
+
+        def refuse():
+            run.waiting = []
+
+        with patch.object(run, "_ask_again", side_effect=refuse) as ask:
+            run._let_leave()
+        self.assertTrue(ask.called)
+        self.assertFalse(run.transport.submit.called)
+        self.assertFalse(run.held)
 
     def test_killed_connection_is_replaced(self):
         """What may have been missed counts as heard; then it hears again."""

@@ -29,7 +29,7 @@ from .gateway_data import SendRequest, to_cost
 from .refusals import RefusalListener
 from .segments import clean_text
 from .transaction import in_new_transaction
-from .transport import NotSent, redact, redact_trace
+from .transport import Held, NotSent, redact, redact_trace
 
 _logger = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class SenderRun:
         self.counter = 0
         self.latency_s = None  # of requests lately, in seconds
         self.refusals = None
+        self.held = False  # requests came back that the gate has to see again
         self.no_credit = False  # a message failed for the account
         self.totals = {}
 
@@ -114,6 +115,8 @@ class SenderRun:
                 self.refusals = RefusalListener(cr.dbname)
                 stack.callback(self.refusals.close)
                 self.transport = self.adapter._get_transport(self.gateway)
+                # What waits in the pool must not leave while this thread is busy.
+                self.transport.is_held = self.refusals.is_told
                 stack.callback(self._tell)
                 stack.callback(self._record)
                 stack.callback(self.transport.close)
@@ -388,15 +391,13 @@ class SenderRun:
 
     def _loop(self, cr):
         while True:
-            if self.refusals.heard():
-                self._reconsider()
             # First, so that what the database takes fits between two slots.
-            self._submit_due()
+            self._let_leave()
             if self.rate and self.end <= time.monotonic() < self.latest:
                 self._go_on()
             if self._wants_more():
                 self._refill()
-                self._submit_due()
+                self._let_leave()
             if time.monotonic() > self.end + const.SENDER_GRACE_S:
                 self._yield()
             under_way = self.transport.pending or self.waiting
@@ -404,7 +405,7 @@ class SenderRun:
             # What became of a probe decides what follows.
             if self._is_record_due(under_way or idle_s and not self.unhealthy):
                 self._record()
-                self._submit_due()
+                self._let_leave()
                 self._tell()
                 continue
             if not under_way:
@@ -417,6 +418,15 @@ class SenderRun:
             if self.transport.writes:
                 # Its events become visible together with the results.
                 cr.commit()  # pylint: disable=invalid-commit
+
+    def _let_leave(self):
+        """Let what is due leave, as far as nobody refused meanwhile."""
+        if told := self.refusals.is_told():
+            # While the pool holds still, that is until it is heard.
+            self._recall()
+        if self.refusals.heard() or told or self.held:
+            self._reconsider()
+        self._submit_due()
 
     def _get_idle_s(self):
         """Return how long a capped run is ahead of its slots, in seconds."""
@@ -631,11 +641,15 @@ class SenderRun:
 
     def _reconsider(self):
         """Somebody refused: take back what has not begun, and ask the gate again."""
+        self.held = False
+        self._recall()
+        if self.waiting:
+            self._ask_again()
+
+    def _recall(self):
         for request in self.transport.recall():
             self.left_before.pop(id(request), None)
             self._wait(request, 0.0, 0.0)
-        if self.waiting:
-            self._ask_again()
 
     def _send_smaller(self, request):
         """A request was too large, and nothing of it was taken: send it in halves.
@@ -685,8 +699,12 @@ class SenderRun:
     # ------------------------------------------------------------------
 
     def _complete(self, completion):
-        took_s = completion.ended_at - completion.started_at
         before = self.left_before.pop(id(completion.request), None)
+        if isinstance(completion.error, Held):
+            self._wait(completion.request, 0.0, 0.0)
+            self.held = True
+            return
+        took_s = completion.ended_at - completion.started_at
         if before is not None and self.rate:
             # A thread may have begun late: too close to what leaves a second later.
             since_s = (self.left - before) / self.rate * const.PACE_MARGIN

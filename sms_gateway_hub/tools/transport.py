@@ -51,6 +51,10 @@ class NotSent(Exception):
     """The request was taken back before it left: the gateway paused meanwhile."""
 
 
+class Held(NotSent):
+    """The request did not leave: its owner has to look at it once more."""
+
+
 @dataclass(slots=True)
 class Completion:
     """A request that came to an end: exactly one of response and error is set.
@@ -224,6 +228,8 @@ class HttpTransport:
     """
 
     writes = False
+    # Function that says, to any thread, whether nothing may leave for the moment.
+    is_held = None
 
     def __init__(self, parallel, *, deadline_s=const.REQUEST_DEADLINE_S):
         self.parallel = max(1, parallel)
@@ -301,6 +307,8 @@ class HttpTransport:
         try:
             if self._stop.is_set():
                 raise NotSent
+            if self.is_held and self.is_held():
+                raise Held
             completion.response = self._exchange(request)
         except (NotSent, GatewayError) as error:
             completion.error = error
