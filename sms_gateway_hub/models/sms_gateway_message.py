@@ -1024,8 +1024,8 @@ class SmsGatewayMessage(models.Model):
                            attempts = message.attempts
                                       - CASE WHEN outcome.counts THEN 0 ELSE 1 END,
                            lease_until = NULL,
-                           -- There is nobody to tell that a text was sent which came
-                           -- from no document: two index entries less for each.
+                           -- Nobody has to learn that a text was sent which came
+                           -- from no document: that spares a second write.
                            to_sync = message.to_sync IS TRUE
                                      OR outcome.state != 'sent'
                                      OR message.sms_uuid IS NOT NULL
