@@ -328,6 +328,8 @@ CLAIM_EARLY_S = 0.1
 # more in sum than GATE_VALID_S, or the gate would be asked twice for each.
 PACED_CLAIM_S = 0.15
 PACED_EARLY_S = 0.05
+# So many seconds of slots are reserved at once: a kill costs no more of them.
+PACED_RESERVE_S = 5.0
 # Slots are this much wider than the rate asks for, so that what threads and networks
 # add to the departures never squeezes one part too many into a second.
 PACE_MARGIN = 1.02

@@ -597,6 +597,43 @@ class TestSenderPace(SenderCase):
                 self.assertEqual(slots, expected)
                 self.assertEqual(gateway.next_slot_at, after)
 
+    def test_slots_are_reserved(self):
+        """A run that takes few slots at a time seldom writes on the gateway."""
+        self.startPatcher(patch.object(const, "PACE_MARGIN", 1.0))
+        gateway = self.gateway
+        gateway.write({"max_rate": 1, "next_slot_at": 990})
+        self.env.flush_all()
+        reserved = 0.0
+        for label, changed_to, now, expected, after in (
+            ("the first", None, 1000.0, 1000.0, 1005.0),
+            ("its own", None, 1001.0, 1001.0, 1005.0),
+            ("the last of its own", None, 1004.0, 1004.0, 1005.0),
+            ("the next ones", None, 1005.0, 1005.0, 1010.0),
+            ("somebody else reserved", 1020.0, 1006.0, 1020.0, 1025.0),
+            ("the cap was changed", 0.0, 1021.0, 1021.0, 1026.0),
+        ):
+            with self.subTest(label):
+                if changed_to is not None:
+                    gateway.next_slot_at = changed_to
+                    self.env.flush_all()
+                slots = gateway._take_slots(
+                    [1, 1], now, until=now, reserved_until=reserved, reserve_s=5.0
+                )
+                self.assertEqual(slots, [expected])
+                self.assertEqual(gateway.next_slot_at, after)
+                reserved = gateway.next_slot_at
+
+    def test_unused_slots_are_given_back(self):
+        """What a run reserved and did not use is there for the next one."""
+        self.gateway.max_rate = 100
+        messages = self.enqueue_many(3)
+        self.server.script(*[ACCEPTED] * 3)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 3})
+        self.gateway.invalidate_recordset()
+        self.assertLessEqual(self.gateway.next_slot_at, time.time() + 0.1)
+        self.assertGreater(self.gateway.next_slot_at, time.time() - 60)
+
     def test_urgent_first(self):
         """What is urgent takes the first slot of all that have not left."""
         run = sender_run.SenderRun(self.env, self.gateway.id)

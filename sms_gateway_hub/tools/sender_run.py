@@ -84,6 +84,8 @@ class SenderRun:
         self.rates = {}  # (cost unit, company id) -> worth of a unit
         self.rate = 0.0  # parts per second, 0 for no limit
         self.free_at = 0.0  # Unix time at which the rate lets the next part leave
+        self.slot_end = 0.0  # Unix time at which the slots end that were claimed
+        self.reserved_until = 0.0  # next_slot_at of the gateway, as this run left it
         self.parts = 1.0  # of a text, as claimed last
         self.left = 0  # parts that were told to leave, in this run
         self.left_before = {}  # id of a request under way -> what had left before it
@@ -207,16 +209,26 @@ class SenderRun:
         if not self.rate or not rows:
             return [0.0] * len(rows)
         start = max(time.time(), self._get_next_slot(gateway))
-        until = start + const.PACED_CLAIM_S
         parts = [row["segments"] or 1 for row in rows]
-        slots = gateway._take_slots(parts, start, until=until)
-        free_at = slots[-1] + parts[len(slots) - 1] / self.rate * const.PACE_MARGIN
-        self.idle_until = free_at - const.PACED_EARLY_S
+        slots = gateway._take_slots(
+            parts,
+            start,
+            until=start + const.PACED_CLAIM_S,
+            reserved_until=self.reserved_until,
+            reserve_s=const.PACED_RESERVE_S,
+        )
+        last_s = parts[len(slots) - 1] / self.rate * const.PACE_MARGIN
+        self.slot_end = slots[-1] + last_s
+        if not self.free_at:
+            self.free_at = slots[0]
         self.parts = sum(parts) / len(parts)
+        self.reserved_until = gateway.next_slot_at
         return slots
 
     def _get_next_slot(self, gateway):
         """Return the Unix time of the first slot that nobody has taken yet."""
+        if gateway.next_slot_at == self.reserved_until:
+            return self._get_own_slot()
         return max(gateway.next_slot_at or 0.0, self._get_own_slot())
 
     def _get_own_slot(self):
@@ -224,7 +236,8 @@ class SenderRun:
         if not self.rate:
             return 0.0
         parts = sum(m.segments for entry in self.waiting for m in entry[3].messages)
-        return self.free_at + parts / self.rate * const.PACE_MARGIN
+        late_end = self.free_at + parts / self.rate * const.PACE_MARGIN
+        return max(self.slot_end, late_end)
 
     def _get_claim_at(self):
         """Return the Unix time before which the cap leaves nothing to claim."""
@@ -356,7 +369,13 @@ class SenderRun:
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         if self.totals.get("sent"):
             gateway.last_success_at = now
-        if self.free_at > (gateway.next_slot_at or 0.0):
+        next_slot_at = gateway.next_slot_at or 0.0
+        if (
+            self.free_at > next_slot_at
+            or self.free_at
+            and (next_slot_at == self.reserved_until)
+        ):
+            # What was reserved and not used is there for the next run.
             gateway.next_slot_at = self.free_at
         error = self.stop
         # Words of the gateway go to a screen: without secrets, and never empty.
