@@ -310,17 +310,33 @@ GATEWAY_FEATURES = frozenset(
 LEASE_S = 300
 # A job that is called up to ten times in a row must stay far below that limit.
 SENDER_BUDGET_S = 5.0
+# A cap stands still from one run to the next. So its run goes on for so long, while no
+# other job waits for a worker.
+PACED_EXTRA_S = 10.0
 # After that, what was claimed and has not begun goes back to the queue.
 SENDER_GRACE_S = 2.0
 CLAIM_MAX = 500
 # More than one claim, so that a full one is told of in one go.
 SYNC_MAX = 1000
-# A capped gateway claims what it can send within this time, so that a reply does
-# not wait behind a batch that was claimed before it.
+# A gateway claims what it can send within this time, so that a reply does not wait
+# behind a batch that was claimed before it.
 CLAIM_HORIZON_S = 1.5
+# The next claim follows while there is enough left to do for so long, so that nobody
+# waits for the database.
+CLAIM_EARLY_S = 0.1
+# A capped gateway claims what leaves within the first time, one text at least, and does
+# so as long as the second before it leaves: then a reply is a slot or two behind. No
+# more in sum than GATE_VALID_S, or the gate would be asked twice for each.
+PACED_CLAIM_S = 0.15
+PACED_EARLY_S = 0.05
+# So many seconds of slots are reserved at once: a kill costs no more of them.
+PACED_RESERVE_S = 5.0
 # Slots are this much wider than the rate asks for, so that what threads and networks
 # add to the departures never squeezes one part too many into a second.
 PACE_MARGIN = 1.02
+# Who leaves later than the slot by no more than this does not delay who follows: half
+# of what that margin leaves in a second.
+PACE_SLACK_S = 0.01
 RECORD_INTERVAL_S = 1.0
 # What waits longer for its slot after it passed the gate is asked once more.
 GATE_VALID_S = 0.2

@@ -487,6 +487,22 @@ def test_the_rate_limit_holds_in_any_second(odoo, database, gateway):
     assert busiest <= rate, f"{busiest} in one second"
 
 
+def test_an_urgent_text_overtakes_what_waits_for_its_slot(odoo, database, gateway):
+    """At ten a second, a text written to one person is two slots behind at most."""
+    odoo.make_gateway(gateway, max_rate=10)
+    person = odoo.make_contacts(1, "Person")
+    odoo.text(odoo.make_contacts(40), "Overtaken {{ object.id }}")
+    wait_for(lambda: len(gateway.received) > 3, what="the first texts")
+    odoo.text(person, "Urgent")
+    before = len(gateway.received)
+    wait_for(lambda: gateway.texts["Urgent"], what="the urgent text")
+    texts = [message["text"] for message in gateway.received]
+    # One may be under way, one may have its slot.
+    assert texts.index("Urgent") <= before + 2
+    assert len(texts) < 41, "nothing was left to overtake"
+    wait_for(settled(database, "Overtaken%", 40), what="the others")
+
+
 # ----------------------------------------------------------------------------
 # The transaction of the user
 # ----------------------------------------------------------------------------

@@ -1085,31 +1085,35 @@ class SmsGateway(models.Model):
     # The sender's statements on the gateway
     # ------------------------------------------------------------------
 
-    def _take_slots(self, segments, now, *, until):
+    def _take_slots(self, segments, now, *, until, reserved_until=0.0, reserve_s=0.0):
         """Hand out evenly spaced slots under the rate limit.
 
         The end of the last slot is kept with the gateway, so that another run on
-        another host goes on where this one stopped.
+        another host goes on where this one stopped. A run that takes few at a time
+        reserves more at once: who writes on a gateway that is sending would meet it.
 
         :param list segments: SMS parts of each message, in sending order
-        :param float now: Unix time
+        :param float now: Unix time; for what is reserved, after the last slot of it
         :param float until: Unix time; no slot after it, but always one
+        :param float reserved_until: ``next_slot_at`` as this run left it, 0 for none
+        :param float reserve_s: how much to reserve, where anything has to be written
         :return: list of Unix times at which the first messages may leave
         """
         self.ensure_one()
         if not self.max_rate:
             return [now] * len(segments)
-        slots, slot = [], max(now, self.next_slot_at or 0.0)
+        reserved = self.next_slot_at and self.next_slot_at == reserved_until
+        slots, slot = [], now if reserved else max(now, self.next_slot_at or 0.0)
         for parts in segments:
             if slots and slot > until:
                 break
             slots.append(slot)
             slot += parts / self.max_rate * const.PACE_MARGIN
-        if slots:
+        if slots and not (reserved and slot <= reserved_until):
             self.env.cr.execute(
                 SQL(
                     "UPDATE sms_gateway SET next_slot_at = %s WHERE id = %s",
-                    slot,
+                    max(slot, slots[0] + reserve_s),
                     self.id,
                 )
             )

@@ -1046,9 +1046,10 @@ class SmsGatewayMessage(models.Model):
         :param gateway: sms.gateway, one
         :param list outcomes: dicts with id, attempt_ref, state and what goes with it;
             ``counts`` is False for an attempt that must not count
+        :return: whether ``_sync`` has to tell somebody
         """
         if not outcomes:
-            return
+            return False
         columns = (
             ("id", "int"),
             ("attempt_ref", "varchar"),
@@ -1068,19 +1069,10 @@ class SmsGatewayMessage(models.Model):
             ("http_status", "int"),
             ("excerpt", "text"),
         )
-        arrays = SQL(", ").join(
-            SQL(
-                "%s::%s[]",
-                [outcome.get(name) for outcome in outcomes],
-                SQL(kind),
-            )
-            for name, kind in columns
-        )
-        names = SQL(", ").join(SQL.identifier(name) for name, _kind in columns)
         self.env.cr.execute(
             SQL(
                 """
-                WITH outcome AS (SELECT * FROM unnest(%(arrays)s) AS o (%(names)s)),
+                WITH outcome AS (%(outcomes)s),
                 changed AS (
                     UPDATE sms_gateway_message AS message
                        SET state = outcome.state,
@@ -1103,30 +1095,64 @@ class SmsGatewayMessage(models.Model):
                            attempts = message.attempts
                                       - CASE WHEN outcome.counts THEN 0 ELSE 1 END,
                            lease_until = NULL,
-                           to_sync = TRUE
+                           -- Nobody has to learn that a text was sent which came
+                           -- from no document: that spares a second write.
+                           to_sync = message.to_sync IS TRUE
+                                     OR outcome.state != 'sent'
+                                     OR message.sms_uuid IS NOT NULL
+                                     OR message.mail_message_id IS NOT NULL
                       FROM outcome
                      WHERE message.id = outcome.id
                        AND message.attempt_ref = outcome.attempt_ref
                        AND message.state = 'sending'
-                 RETURNING message.id
+                 RETURNING message.id, message.to_sync
+                ), logged AS (
+                    INSERT INTO sms_gateway_attempt
+                                (message_id, gateway_id, attempt_ref, state,
+                                 external_ref, provider_code, detail, started_at,
+                                 ended_at, http_status, excerpt, late)
+                         SELECT outcome.id, %(gateway)s, outcome.attempt_ref,
+                                outcome.state, outcome.external_ref,
+                                outcome.provider_code, outcome.failure_reason,
+                                outcome.started_at, outcome.ended_at,
+                                outcome.http_status, outcome.excerpt,
+                                changed.id IS NULL
+                           FROM outcome LEFT JOIN changed ON changed.id = outcome.id
+                          WHERE outcome.counts
                 )
-                INSERT INTO sms_gateway_attempt
-                            (message_id, gateway_id, attempt_ref, state, external_ref,
-                             provider_code, detail, started_at, ended_at, http_status,
-                             excerpt, late)
-                     SELECT outcome.id, %(gateway)s, outcome.attempt_ref,
-                            outcome.state, outcome.external_ref, outcome.provider_code,
-                            outcome.failure_reason, outcome.started_at,
-                            outcome.ended_at, outcome.http_status, outcome.excerpt,
-                            changed.id IS NULL
-                       FROM outcome LEFT JOIN changed ON changed.id = outcome.id
-                      WHERE outcome.counts
+                SELECT EXISTS (SELECT FROM changed WHERE to_sync)
                 """,
-                arrays=arrays,
-                names=names,
+                outcomes=self._sql_rows(outcomes, columns),
                 gateway=gateway.id,
             ),
             log_exceptions=False,
+        )
+        return self.env.cr.fetchone()[0]
+
+    @api.model
+    def _sql_rows(self, rows, columns):
+        """Return a query that gives rows of Python to PostgreSQL.
+
+        What is the same in all rows is written once: most columns of outcomes are.
+
+        :param list rows: dicts, at least one; what is left out is NULL
+        :param columns: (name, type) of each column; the first differs from row to row
+        """
+        arrays, names, selected = [], [], []
+        for name, kind in columns:
+            values = [row.get(name) for row in rows]
+            column = SQL.identifier(name)
+            if arrays and values.count(values[0]) == len(values):
+                selected.append(SQL("%s::%s AS %s", values[0], SQL(kind), column))
+                continue
+            arrays.append(SQL("%s::%s[]", values, SQL(kind)))
+            names.append(column)
+            selected.append(column)
+        return SQL(
+            "SELECT %s FROM unnest(%s) AS o (%s)",
+            SQL(", ").join(selected),
+            SQL(", ").join(arrays),
+            SQL(", ").join(names),
         )
 
     @api.model

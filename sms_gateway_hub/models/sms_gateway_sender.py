@@ -5,6 +5,7 @@ import logging
 
 from odoo import api, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL
 
 from .. import const
 from ..tools.sender_run import SenderRun
@@ -35,6 +36,31 @@ class SmsGatewaySender(models.AbstractModel):
         if gateway and gateway._is_pull():
             return self._tend_devices(gateway_id)
         return SenderRun(self.env, gateway_id).run()
+
+    @api.model
+    def _is_job_waiting(self):
+        """Say whether a job has been due for a second and nobody runs it.
+
+        Then every worker is busy, and this one should hand over.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT id FROM ir_cron AS job
+                 WHERE active
+                   AND (nextcall < now() AT TIME ZONE 'UTC' - interval '1 second'
+                        OR EXISTS (
+                           SELECT FROM ir_cron_trigger
+                            WHERE cron_id = job.id
+                              AND call_at < now() AT TIME ZONE 'UTC'
+                                            - interval '1 second'))
+                 LIMIT 1
+                   -- Its worker holds the row of a job that is being run.
+                   FOR SHARE SKIP LOCKED
+                """
+            )
+        )
+        return bool(self.env.cr.rowcount)
 
     @api.model
     def _tend_devices(self, gateway_id):

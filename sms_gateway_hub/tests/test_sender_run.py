@@ -5,7 +5,9 @@
 What needs real processes, kills and races is in the drills at the top level.
 """
 
+import heapq
 import logging
+import random
 import re
 import select
 import time
@@ -71,6 +73,9 @@ class SenderCase(SmsGatewayCase):
         for message in messages:
             counts[message.state] = counts.get(message.state, 0) + 1
         return counts
+
+    def request(self, priority="3", segments=1):
+        return Mock(messages=(Mock(priority=priority, segments=segments),))
 
     @property
     def reached(self):
@@ -592,6 +597,158 @@ class TestSenderPace(SenderCase):
                 self.assertEqual(slots, expected)
                 self.assertEqual(gateway.next_slot_at, after)
 
+    def test_slots_are_reserved(self):
+        """A run that takes few slots at a time seldom writes on the gateway."""
+        self.startPatcher(patch.object(const, "PACE_MARGIN", 1.0))
+        gateway = self.gateway
+        gateway.write({"max_rate": 1, "next_slot_at": 990})
+        self.env.flush_all()
+        reserved = 0.0
+        for label, changed_to, now, expected, after in (
+            ("the first", None, 1000.0, 1000.0, 1005.0),
+            ("its own", None, 1001.0, 1001.0, 1005.0),
+            ("the last of its own", None, 1004.0, 1004.0, 1005.0),
+            ("the next ones", None, 1005.0, 1005.0, 1010.0),
+            ("somebody else reserved", 1020.0, 1006.0, 1020.0, 1025.0),
+            ("the cap was changed", 0.0, 1021.0, 1021.0, 1026.0),
+        ):
+            with self.subTest(label):
+                if changed_to is not None:
+                    gateway.next_slot_at = changed_to
+                    self.env.flush_all()
+                slots = gateway._take_slots(
+                    [1, 1], now, until=now, reserved_until=reserved, reserve_s=5.0
+                )
+                self.assertEqual(slots, [expected])
+                self.assertEqual(gateway.next_slot_at, after)
+                reserved = gateway.next_slot_at
+
+    def test_unused_slots_are_given_back(self):
+        """What a run reserved and did not use is there for the next one."""
+        self.gateway.max_rate = 100
+        messages = self.enqueue_many(3)
+        self.server.script(*[ACCEPTED] * 3)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 3})
+        self.gateway.invalidate_recordset()
+        self.assertLessEqual(self.gateway.next_slot_at, time.time() + 0.1)
+        self.assertGreater(self.gateway.next_slot_at, time.time() - 60)
+
+    def test_urgent_first(self):
+        """What is urgent takes the first slot of all that have not left."""
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        for slot, priority in ((1.0, "3"), (2.0, "3"), (3.0, "2"), (4.0, "1")):
+            run._wait(self.request(priority), slot, 0.0)
+        run._let_overtake()
+        order = [heapq.heappop(run.waiting)[:3] for _n in range(4)]
+        self.assertEqual(
+            order, [(1.0, "1", 4), (2.0, "2", 3), (3.0, "3", 1), (4.0, "3", 2)]
+        )
+
+    def test_late_departures(self):
+        """Who leaves a little late costs no slot, and no second gets too many."""
+        rng = random.Random(7)
+        for cap in (1, 3, 10, 100):
+            with self.row(cap):
+                run = sender_run.SenderRun(self.env, self.gateway.id)
+                run.transport = Mock(parallel=100, pending=0)
+                run.refusals = Mock(deaf=False)
+                run.rate = float(cap)
+                clock = Mock()
+                at, left = 1_000_000.0, []
+                with patch.object(sender_run, "time", clock):
+                    clock.monotonic.return_value = 0.0
+                    for number in range(cap * 20):
+                        run._wait(self.request(), 0.0, 0.0)
+                        late_s = 0.05 if number % 970 == 500 else rng.uniform(0, 0.009)
+                        at = max(run.free_at + late_s, at)
+                        clock.time.return_value = at
+                        run._submit_due()
+                        left.append(at)
+                self.assertFalse(run.waiting)
+                for first, after_cap in zip(left, left[cap:], strict=False):
+                    self.assertGreaterEqual(after_cap - first, 1.0)
+                rate = (len(left) - 1) / (left[-1] - left[0])
+                self.assertGreaterEqual(rate / cap, 0.975)
+
+    def test_a_thread_that_begins_late(self):
+        """What left later than it was told to moves those that follow."""
+        self.startPatcher(patch.object(const, "PACE_MARGIN", 1.0))
+        self.startPatcher(patch.object(const, "PACE_SLACK_S", 0.0))
+        for label, started_at, expected in (
+            ("in time", 1000.0, 1002.0),
+            ("late", 1000.5, 1002.5),
+        ):
+            with self.row(label):
+                run = sender_run.SenderRun(self.env, self.gateway.id)
+                run.transport = Mock(parallel=5, pending=0)
+                run.refusals = Mock(deaf=False)
+                run.rate = 1.0
+                clock = Mock()
+                clock.monotonic.return_value = 0.0
+                first, second = self.request(), self.request()
+                with patch.object(sender_run, "time", clock):
+                    for request, at in ((first, 1000.0), (second, 1001.0)):
+                        run._wait(request, 0.0, 0.0)
+                        clock.time.return_value = at
+                        run._submit_due()
+                self.assertEqual(run.free_at, 1002.0)
+                for request in (first, second):
+                    run.rows[request.messages[0].uuid] = {"id": 1, "attempt_ref": "x"}
+                run._complete(
+                    transport.Completion(
+                        first, error=transport.NotSent(), started_at=started_at
+                    )
+                )
+                self.assertEqual(run.free_at, expected)
+
+    def test_goes_on_while_nobody_waits(self):
+        """A capped run goes on past its time, until other jobs need its worker."""
+        for waiting in (False, True):
+            with self.row(waiting):
+                run = sender_run.SenderRun(self.env, self.gateway.id, budget_s=0.0)
+                sender = type(self.env["sms.gateway.sender"])
+                with (
+                    self.own_cursors(),
+                    patch.object(sender, "_is_job_waiting", return_value=waiting),
+                ):
+                    run._go_on()
+                now = time.monotonic()
+                self.assertEqual(run.end > now, not waiting)
+                self.assertEqual(run.latest > now, not waiting)
+
+    def test_job_waiting(self):
+        """A job that has been due for a while and that nobody runs is seen."""
+        sender = self.env["sms.gateway.sender"]
+        self.env["ir.cron"].flush_model()
+        self.env.cr.execute("UPDATE ir_cron SET active = FALSE")
+        self.env.cr.execute("DELETE FROM ir_cron_trigger")
+        job = self.gateway.cron_id.id
+        self.assertFalse(sender._is_job_waiting())
+        for label, change, expected in (
+            ("due later", "now() + interval '1 hour'", False),
+            ("due just now", "now()", False),
+            ("overdue", "now() - interval '5 seconds'", True),
+        ):
+            with self.row(label):
+                self.env.cr.execute(
+                    f"UPDATE ir_cron SET active = TRUE, "
+                    f"nextcall = ({change}) AT TIME ZONE 'UTC' WHERE id = %s",
+                    [job],
+                )
+                self.assertEqual(sender._is_job_waiting(), expected)
+        self.env.cr.execute(
+            "UPDATE ir_cron SET active = TRUE, nextcall = now() + interval '1 day' "
+            "WHERE id = %s",
+            [job],
+        )
+        self.env.cr.execute(
+            "INSERT INTO ir_cron_trigger (cron_id, call_at) "
+            "VALUES (%s, now() AT TIME ZONE 'UTC' - interval '5 seconds')",
+            [job],
+        )
+        self.assertTrue(sender._is_job_waiting(), "woken, not run")
+
     def test_yield_asks_for_the_next_run(self):
         """A run that gives messages back does not call the queue empty."""
         run = sender_run.SenderRun(self.env, self.gateway.id)
@@ -721,8 +878,11 @@ class TestSenderPace(SenderCase):
             run.gateway = self.env["sms.gateway"].browse(self.gateway.id)
             run.adapter = run.gateway._get_adapter()
             rows = run._claim(self.env)
-        self.assertLessEqual(len(rows), 4 * 2)
-        self.assertLessEqual(rows[-1]["slot"] - time.time(), const.CLAIM_HORIZON_S + 1)
+        self.assertEqual(len(rows), 1)
+        self.assertLessEqual(rows[0]["slot"], time.time())
+        with self.own_cursors():
+            self.assertEqual(run._claim(self.env), [], "the next one is later")
+        self.assertGreater(run.idle_until, time.time())
 
     def test_own_numbers_go_to_their_recipients(self):
         """Every message reaches the gateway with its own number and text."""
@@ -774,6 +934,38 @@ class TestRefusalListener(SenderCase):
         self.tell()
         self.assertTrue(self.hears(listener))
         self.assertFalse(listener.heard())
+
+    def test_others_see_that_word_came(self):
+        """Threads that send see it before it is heard, and not any more after that."""
+        listener = self.listen()
+        self.assertFalse(listener.is_told())
+        self.tell()
+        select.select([listener._connection], [], [], 10)
+        self.assertTrue(listener.is_told())
+        self.assertTrue(listener.is_told(), "nothing is read")
+        self.assertTrue(listener.heard())
+        self.assertFalse(listener.is_told())
+        listener.close()
+        self.assertFalse(listener.is_told())
+
+    def test_held_requests_pass_the_gate_again(self):
+        """What the pool held back because of a word is asked for before it leaves."""
+        run = sender_run.SenderRun(self.env, self.gateway.id)
+        run.transport = Mock(parallel=1, pending=0)
+        run.transport.recall.return_value = []
+        run.refusals = Mock(deaf=False)
+        run.refusals.is_told.return_value = run.refusals.heard.return_value = False
+        request = self.request()
+        run._complete(transport.Completion(request, error=transport.Held()))
+
+        def refuse():
+            run.waiting = []
+
+        with patch.object(run, "_ask_again", side_effect=refuse) as ask:
+            run._let_leave()
+        self.assertTrue(ask.called)
+        self.assertFalse(run.transport.submit.called)
+        self.assertFalse(run.held)
 
     def test_killed_connection_is_replaced(self):
         """What may have been missed counts as heard; then it hears again."""
@@ -829,7 +1021,7 @@ class TestRefusalListener(SenderCase):
                 run.refusals = Mock(deaf=deaf)
                 run.rate = rate
                 request = Mock(messages=())
-                run.waiting = [(0.0, 1, request, time.monotonic() - 1)]
+                run.waiting = [(0.0, "2", 1, request, time.monotonic() - 1)]
 
                 def ask_again(run=run):
                     run.waiting = []

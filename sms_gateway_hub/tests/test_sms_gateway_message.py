@@ -590,6 +590,58 @@ class TestClaim(SmsGatewayCase):
                     message.attempt_ids, {"late": not moves, "external_ref": "LATE"}
                 )
 
+    def test_who_is_told(self):
+        """Only of a text that came from no document, and was sent, nobody is told."""
+        now = fields.Datetime.now()
+        outcome = {"started_at": now, "ended_at": now, "counts": True, "retry_in_s": 0}
+        messages = self.env["sms.gateway.message"]
+        for label, values, state, told in (
+            ("sent", {}, "sent", False),
+            ("from core", {"sms_uuid": "f" * 32}, "sent", True),
+            ("not told of before", {"to_sync": True}, "sent", True),
+            ("failed", {}, "failed", True),
+            ("to be tried again", {}, "queued", True),
+            ("unknown", {}, "unconfirmed", True),
+        ):
+            with self.row(label):
+                message = self.enqueue()
+                self.force(message, state="sending", attempt_ref="A", **values)
+                ours = {"id": message.id, "attempt_ref": "A", "state": state}
+                tell = messages._record(self.gateway, [{**outcome, **ours}])
+                self.env.invalidate_all()
+                self.assertEqual((tell, message.to_sync), (told, told))
+                self.assertEqual(message.state, state)
+
+    def test_columns_that_are_the_same(self):
+        """Outcomes keep their own values, whatever else they have in common."""
+        now = fields.Datetime.now()
+        sent = self.enqueue(3)
+        self.force(sent, state="sending", attempt_ref="A")
+        self.env["sms.gateway.message"]._record(
+            self.gateway,
+            [
+                {
+                    "id": message.id,
+                    "attempt_ref": "A",
+                    "state": "sent" if number else "failed",
+                    "failure_type": None if number else "rejected",
+                    "external_ref": f"R-{number}",
+                    "provider_code": "200",
+                    "counts": True,
+                    "retry_in_s": 0.0,
+                    "started_at": now,
+                    "ended_at": now,
+                }
+                for number, message in enumerate(sent)
+            ],
+        )
+        self.env.invalidate_all()
+        self.assertEqual(sent.mapped("state"), ["failed", "sent", "sent"])
+        self.assertEqual(sent.mapped("failure_type"), ["rejected", False, False])
+        self.assertEqual(sent.mapped("external_ref"), ["R-0", "R-1", "R-2"])
+        self.assertEqual(set(sent.mapped("provider_code")), {"200"})
+        self.assertEqual(set(sent.attempt_ids.mapped("ended_at")), {now})
+
     def test_stamp_of_another_attempt(self):
         """A stamp counts for its own attempt only."""
         messages = self.enqueue(2)

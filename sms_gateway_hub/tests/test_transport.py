@@ -367,6 +367,16 @@ class TestHttpTransport(BaseCase):
         self.assertEqual([c.error for c in done], [None] * 8)
         self.assertEqual(self.server.connections, 4)
 
+    def test_held(self):
+        """While its owner says so, nothing leaves and nothing is lost."""
+        self.server.script((200, b"{}"))
+        wire = self.open()
+        wire.is_held = lambda: True
+        self.assertIsInstance(self.run_one(wire, self.request()).error, transport.Held)
+        self.assertFalse(self.server.requests)
+        wire.is_held = lambda: False
+        self.assertIsNone(self.run_one(wire, self.request()).error)
+
     def test_close(self):
         """A closed transport leaves no connection and no thread behind."""
         self.server.script((200, b"{}"))
@@ -374,7 +384,8 @@ class TestHttpTransport(BaseCase):
         self.run_one(wire, self.request())
         wire.close()
         self.assertFalse(wire._connections)
-        wire._pool.shutdown(wait=True)
+        for thread in wire._threads:
+            thread.join(10)
         names = [thread.name for thread in threading.enumerate()]
         self.assertFalse([name for name in names if name.startswith("sms-gateway")])
 

@@ -29,7 +29,7 @@ from .gateway_data import SendRequest, to_cost
 from .refusals import RefusalListener
 from .segments import clean_text
 from .transaction import in_new_transaction
-from .transport import NotSent, redact, redact_trace
+from .transport import Held, NotSent, redact, redact_trace
 
 _logger = logging.getLogger(__name__)
 
@@ -62,14 +62,16 @@ class SenderRun:
         self.env = env
         self.gateway_id = gateway_id
         self.end = time.monotonic() + budget_s
+        self.latest = self.end + const.PACED_EXTRA_S  # for a gateway with a cap
         self.adapter = None
         self.gateway = None
         self.transport = None
         self.rows = {}  # uuid -> claimed row, until its outcome is kept
-        # Heap of (slot, number, request, asked at): capped, not yet due.
+        # Heap of (slot, priority, number, request, asked at): not yet due, or no room.
         self.waiting = []
         self.request_max = 0  # messages that one request may carry, 0 for no limit
         self.outcomes = []
+        self.to_tell = True  # others may have left something untold
         self.recorded_at = time.monotonic()
         self.finished = 0
         self.first_at = None
@@ -82,12 +84,18 @@ class SenderRun:
         self.rates = {}  # (cost unit, company id) -> worth of a unit
         self.rate = 0.0  # parts per second, 0 for no limit
         self.free_at = 0.0  # Unix time at which the rate lets the next part leave
+        self.slot_end = 0.0  # Unix time at which the slots end that were claimed
+        self.reserved_until = 0.0  # next_slot_at of the gateway, as this run left it
+        self.parts = 1.0  # of a text, as claimed last
+        self.left = 0  # parts that were told to leave, in this run
+        self.left_before = {}  # id of a request under way -> what had left before it
         # Requests in a row that did not end with an answer about their messages.
         self.troubles = 0
         self.trouble = ""
         self.counter = 0
         self.latency_s = None  # of requests lately, in seconds
         self.refusals = None
+        self.held = False  # requests came back that the gate has to see again
         self.no_credit = False  # a message failed for the account
         self.totals = {}
 
@@ -109,6 +117,9 @@ class SenderRun:
                 self.refusals = RefusalListener(cr.dbname)
                 stack.callback(self.refusals.close)
                 self.transport = self.adapter._get_transport(self.gateway)
+                # What waits in the pool must not leave while this thread is busy.
+                self.transport.is_held = self.refusals.is_told
+                stack.callback(self._tell)
                 stack.callback(self._record)
                 stack.callback(self.transport.close)
                 self._loop(cr)
@@ -184,12 +195,7 @@ class SenderRun:
                 self.refused.append((row, decision))
             else:
                 passed.append(row)
-        now = time.time()
-        slots = gateway._take_slots(
-            [row["segments"] or 1 for row in passed],
-            now,
-            until=now + const.CLAIM_HORIZON_S,
-        )
+        slots = self._take_slots(gateway, passed)
         late = passed[len(slots) :]
         if late:
             messages._release([row["id"] for row in late], late[0]["attempt_ref"])
@@ -197,6 +203,45 @@ class SenderRun:
         for row, slot in zip(passed, slots, strict=False):
             row["slot"] = slot
         return passed[: len(slots)]
+
+    def _take_slots(self, gateway, rows):
+        """Return the slots of the first rows; without a cap all may leave at once."""
+        if not self.rate or not rows:
+            return [0.0] * len(rows)
+        start = max(time.time(), self._get_next_slot(gateway))
+        parts = [row["segments"] or 1 for row in rows]
+        slots = gateway._take_slots(
+            parts,
+            start,
+            until=start + const.PACED_CLAIM_S,
+            reserved_until=self.reserved_until,
+            reserve_s=const.PACED_RESERVE_S,
+        )
+        last_s = parts[len(slots) - 1] / self.rate * const.PACE_MARGIN
+        self.slot_end = slots[-1] + last_s
+        if not self.free_at:
+            self.free_at = slots[0]
+        self.parts = sum(parts) / len(parts)
+        self.reserved_until = gateway.next_slot_at
+        return slots
+
+    def _get_next_slot(self, gateway):
+        """Return the Unix time of the first slot that nobody has taken yet."""
+        if gateway.next_slot_at == self.reserved_until:
+            return self._get_own_slot()
+        return max(gateway.next_slot_at or 0.0, self._get_own_slot())
+
+    def _get_own_slot(self):
+        """Return when this run's next claim could leave: who was late moved it."""
+        if not self.rate:
+            return 0.0
+        parts = sum(m.segments for entry in self.waiting for m in entry[3].messages)
+        late_end = self.free_at + parts / self.rate * const.PACE_MARGIN
+        return max(self.slot_end, late_end)
+
+    def _get_claim_at(self):
+        """Return the Unix time before which the cap leaves nothing to claim."""
+        return max(self.idle_until, self._get_own_slot() - const.PACED_EARLY_S)
 
     def _ask_gate(self, env, gateway, rows):
         """Let claimed rows pass the gate, as what leaves now.
@@ -228,33 +273,37 @@ class SenderRun:
     def _claim_limit(self, gateway):
         """Return how many messages may be claimed now.
 
-        No more than can leave in a second or two: what is claimed cannot be
-        overtaken by a reply, and is what one kill leaves without an answer.
+        No more than can leave in a second or two, under a cap much less: a reply is
+        not seen before the next claim, and what is claimed is what one kill leaves
+        without an answer.
         """
         if gateway.paused_until:
             # One probe after a pause; the rest follows when it went through.
             return 0 if self.rows else 1
         if gateway.max_rate:
-            ahead_until = (gateway.next_slot_at or 0.0) - const.CLAIM_HORIZON_S / 2
-            if ahead_until > time.time():
-                self.idle_until = ahead_until
+            self.idle_until = self._get_next_slot(gateway) - const.PACED_EARLY_S
+            if self.idle_until > time.time():
                 return 0
-            room = int(gateway.max_rate * const.CLAIM_HORIZON_S)
+            room = int(gateway.max_rate * const.PACED_CLAIM_S / self.parts)
             return min(max(room, 1), const.CLAIM_MAX)
         per_request = self.adapter._get_max_messages_per_request(self.gateway)
         at_least = self.transport.parallel * per_request * 4
-        rate = 0.0
-        if done := self.finished + len(self.outcomes):
-            rate = done / max(time.monotonic() - self.first_at, 0.01)
-        room = int(rate * const.CLAIM_HORIZON_S)
+        room = int(self._get_speed() * const.CLAIM_HORIZON_S)
         return min(max(room, at_least), const.CLAIM_MAX)
 
+    def _get_speed(self):
+        """Return the messages per second of this run so far."""
+        done = self.finished + len(self.outcomes)
+        return done / max(time.monotonic() - self.first_at, 0.01) if done else 0.0
+
     def _record(self):
-        """Store what is known, then let core and the screens know of it."""
+        """Store what is known."""
         outcomes, self.outcomes = self.outcomes, []
         if outcomes:
             try:
-                in_new_transaction(self.env, lambda env: self._store(env, outcomes))
+                self.to_tell |= in_new_transaction(
+                    self.env, lambda env: self._store(env, outcomes)
+                )
             except (DataError, ArithmeticError, TypeError, ValueError):
                 _logger.exception("Outcomes could not be stored at once")
                 self._store_one_by_one(outcomes)
@@ -263,16 +312,16 @@ class SenderRun:
             if self.resume and self.unhealthy and not halted:
                 in_new_transaction(self.env, self._resume)
             self.resume = False
-            self._tell()
             self.finished += len(outcomes)
         self.recorded_at = time.monotonic()
 
     def _store(self, env, outcomes):
         gateway = env["sms.gateway"].browse(self.gateway_id)
-        env["sms.gateway.message"]._record(gateway, outcomes)
+        return env["sms.gateway.message"]._record(gateway, outcomes)
 
     def _store_one_by_one(self, outcomes):
         """Set aside an outcome that no column takes, so that the others are kept."""
+        self.to_tell = True
         for outcome in outcomes:
             try:
                 in_new_transaction(
@@ -296,6 +345,9 @@ class SenderRun:
         Others tell as well, e.g. the job of a broadcast that was cancelled: what meets
         them again and again is told by them, or by the next run.
         """
+        if not self.to_tell:
+            return
+        self.to_tell = False
         try:
             while (
                 in_new_transaction(
@@ -306,6 +358,7 @@ class SenderRun:
                 if time.monotonic() >= self.end:
                     break
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            self.to_tell = True
             _logger.info("SMS gateway %s: changes are told later", self.gateway_id)
 
     def _finish(self, env):
@@ -316,7 +369,13 @@ class SenderRun:
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         if self.totals.get("sent"):
             gateway.last_success_at = now
-        if self.free_at > (gateway.next_slot_at or 0.0):
+        next_slot_at = gateway.next_slot_at or 0.0
+        if (
+            self.free_at > next_slot_at
+            or self.free_at
+            and (next_slot_at == self.reserved_until)
+        ):
+            # What was reserved and not used is there for the next run.
             gateway.next_slot_at = self.free_at
         error = self.stop
         # Words of the gateway go to a screen: without secrets, and never empty.
@@ -351,56 +410,99 @@ class SenderRun:
 
     def _loop(self, cr):
         while True:
+            # First, so that what the database takes fits between two slots.
+            self._let_leave()
+            if self.rate and self.end <= time.monotonic() < self.latest:
+                self._go_on()
             if self._wants_more():
                 self._refill()
-            if self.refusals.heard():
-                self._reconsider()
-            self._submit_due()
+                self._let_leave()
             if time.monotonic() > self.end + const.SENDER_GRACE_S:
                 self._yield()
             under_way = self.transport.pending or self.waiting
-            if not under_way:
+            idle_s = 0.0 if under_way else self._get_idle_s()
+            # What became of a probe decides what follows.
+            if self._is_record_due(under_way or idle_s and not self.unhealthy):
                 self._record()
-                if self.exhausted or self.stop or time.monotonic() >= self.end:
+                self._let_leave()
+                self._tell()
+                continue
+            if not under_way:
+                if not self._has_room():
                     return
-                # Capped and ahead of its slots: wait for the next one.
-                idle_s = min(self.idle_until - time.time(), self.end - time.monotonic())
-                time.sleep(max(idle_s, 0.02))
+                time.sleep(idle_s)
                 continue
             for completion in self.transport.poll(self._poll_timeout()):
                 self._complete(completion)
             if self.transport.writes:
                 # Its events become visible together with the results.
                 cr.commit()  # pylint: disable=invalid-commit
-            age_s = time.monotonic() - self.recorded_at
-            if len(self.outcomes) >= const.CLAIM_MAX or (
-                self.outcomes and age_s >= const.RECORD_INTERVAL_S
-            ):
-                self._record()
+
+    def _let_leave(self):
+        """Let what is due leave, as far as nobody refused meanwhile."""
+        if told := self.refusals.is_told():
+            # While the pool holds still, that is until it is heard.
+            self._recall()
+        if self.refusals.heard() or told or self.held:
+            self._reconsider()
+        self._submit_due()
+
+    def _get_idle_s(self):
+        """Return how long a capped run is ahead of its slots, in seconds."""
+        if not self._has_room():
+            return 0.0
+        idle_s = self._get_claim_at() - time.time()
+        return min(max(idle_s, 0.0), const.RECORD_INTERVAL_S)
+
+    def _is_record_due(self, goes_on):
+        age_s = time.monotonic() - self.recorded_at
+        return self.outcomes and (
+            not goes_on
+            or len(self.outcomes) >= const.CLAIM_MAX
+            or age_s >= const.RECORD_INTERVAL_S
+        )
+
+    def _go_on(self):
+        """Go on for another second, unless other jobs need this worker."""
+        now = time.monotonic()
+        if (
+            self.stop
+            or self.exhausted
+            or in_new_transaction(
+                self.env, lambda env: env["sms.gateway.sender"]._is_job_waiting()
+            )
+        ):
+            self.latest = now
+        else:
+            self.end = min(now + 1.0, self.latest)
 
     def _wants_more(self):
-        return (
-            not self.stop
-            and not self.exhausted
-            and time.monotonic() < self.end
-            and time.time() >= self.idle_until
-            and self.transport.pending + len(self.waiting) < 2 * self.transport.parallel
-        )
+        return self._has_room() and time.time() >= self._get_claim_at()
+
+    def _has_room(self):
+        """Say whether more may be claimed as soon as the cap allows it."""
+        if self.stop or self.exhausted or time.monotonic() >= self.end:
+            return False
+        at_hand = self.transport.pending + len(self.waiting)
+        early = self._get_speed() * const.CLAIM_EARLY_S
+        return at_hand < max(2 * self.transport.parallel, early)
 
     def _yield(self):
         """Give back what has not begun: a slow gateway must not outlast the job."""
         self.transport.take_back()
         while self.waiting:
-            for message in heapq.heappop(self.waiting)[2].messages:
+            for message in heapq.heappop(self.waiting)[3].messages:
                 self._put_back(self.rows.pop(message.uuid))
         # What was given back is due: the next run must follow at once.
         self.exhausted = False
 
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
+        now = time.time()
         if self.waiting and not self._is_full():
-            slot = max(self.waiting[0][0], self.free_at)
-            timeout_s = min(timeout_s, slot - time.time())
+            timeout_s = min(timeout_s, max(self.waiting[0][0], self.free_at) - now)
+        if self.rate and self._has_room():
+            timeout_s = min(timeout_s, self._get_claim_at() - now)
         return max(timeout_s, 0.001) if self.transport.pending else max(timeout_s, 0)
 
     def _refill(self):
@@ -429,6 +531,8 @@ class SenderRun:
                 continue
             slot = max(self.rows[m.uuid]["slot"] for m in request.messages)
             self._wait(request, slot, time.monotonic())
+        if self.rate:
+            self._let_overtake()
 
     def _wait(self, request, slot, asked_at):
         """Let a request wait for its slot.
@@ -437,7 +541,17 @@ class SenderRun:
         :param float asked_at: monotonic time at which the gate let it pass
         """
         self.counter += 1
-        heapq.heappush(self.waiting, (slot, self.counter, request, asked_at))
+        priority = min(message.priority for message in request.messages)
+        heapq.heappush(self.waiting, (slot, priority, self.counter, request, asked_at))
+
+    def _let_overtake(self):
+        """Give the first slots to the most urgent of those that have not left."""
+        slots = sorted(entry[0] for entry in self.waiting)
+        urgent_first = sorted(self.waiting, key=lambda entry: (entry[1], entry))
+        # Sorted by slot: still a heap.
+        self.waiting = [
+            (slot, *entry[1:]) for slot, entry in zip(slots, urgent_first, strict=True)
+        ]
 
     def _build(self, rows):
         """Build requests; a row that cannot be built is set aside as failed."""
@@ -504,7 +618,7 @@ class SenderRun:
 
     def _submit_due(self):
         while self.waiting:
-            slot, _number, request, asked_at = self.waiting[0]
+            slot, _priority, _number, request, asked_at = self.waiting[0]
             if self.stop:
                 heapq.heappop(self.waiting)
                 for message in request.messages:
@@ -530,24 +644,31 @@ class SenderRun:
             if self.rate:
                 # Counted from when it really left: one that was late must not
                 # come too close to the next.
+                start = max(slot, self.free_at, now - const.PACE_SLACK_S)
                 parts = sum(message.segments for message in request.messages)
-                self.free_at = now + parts / self.rate * const.PACE_MARGIN
+                self.free_at = start + parts / self.rate * const.PACE_MARGIN
+                self.left_before[id(request)] = self.left
+                self.left += parts
 
     def _is_full(self):
         """Say whether the transport has what can leave now, or in a moment."""
         limit = self.transport.parallel
         if self.latency_s is not None:
             # So that no thread waits for us: as many more as leave in time.
-            in_time = const.GATE_VALID_S / 2 / max(self.latency_s, 0.001)
-            limit += round(limit * min(in_time, 1.0))
+            limit += round(limit * const.CLAIM_EARLY_S / max(self.latency_s, 0.001))
         return self.transport.pending >= limit
 
     def _reconsider(self):
         """Somebody refused: take back what has not begun, and ask the gate again."""
-        for request in self.transport.recall():
-            self._wait(request, 0.0, 0.0)
+        self.held = False
+        self._recall()
         if self.waiting:
             self._ask_again()
+
+    def _recall(self):
+        for request in self.transport.recall():
+            self.left_before.pop(id(request), None)
+            self._wait(request, 0.0, 0.0)
 
     def _send_smaller(self, request):
         """A request was too large, and nothing of it was taken: send it in halves.
@@ -570,7 +691,7 @@ class SenderRun:
         """Ask the gate once more for all that waits; the refused are kept."""
         asked_at = time.monotonic()
         waiting, self.waiting = self.waiting, []
-        rows = [self.rows[m.uuid] for entry in waiting for m in entry[2].messages]
+        rows = [self.rows[m.uuid] for entry in waiting for m in entry[3].messages]
 
         def ask(env):
             gateway = env["sms.gateway"].browse(self.gateway_id)
@@ -579,9 +700,9 @@ class SenderRun:
 
         decided, given_back = in_new_transaction(self.env, ask)
         decisions = {row["uuid"]: decision for row, decision in decided}
-        for slot, number, request, _asked_at in waiting:
+        for *place, request, _asked_at in waiting:
             if not any(decisions[m.uuid] for m in request.messages):
-                heapq.heappush(self.waiting, (slot, number, request, asked_at))
+                heapq.heappush(self.waiting, (*place, request, asked_at))
                 continue
             for message in request.messages:
                 row = self.rows.pop(message.uuid)
@@ -597,7 +718,17 @@ class SenderRun:
     # ------------------------------------------------------------------
 
     def _complete(self, completion):
+        before = self.left_before.pop(id(completion.request), None)
+        if isinstance(completion.error, Held):
+            self._wait(completion.request, 0.0, 0.0)
+            self.held = True
+            return
         took_s = completion.ended_at - completion.started_at
+        if before is not None and self.rate:
+            # A thread may have begun late: too close to what leaves a second later.
+            since_s = (self.left - before) / self.rate * const.PACE_MARGIN
+            start = completion.started_at - const.PACE_SLACK_S
+            self.free_at = max(self.free_at, start + since_s)
         known_s = took_s if self.latency_s is None else self.latency_s
         self.latency_s = 0.7 * known_s + 0.3 * took_s
         times = {
@@ -634,21 +765,28 @@ class SenderRun:
             return
         rows = [self.rows.pop(message.uuid) for message in messages]
         status = getattr(completion.response, "status", None)
-        # Once for all: an answer about many messages is long.
-        excerpt = self._excerpt(getattr(completion.response, "text", None))
+        excerpt = None
         for row in rows:
+            result = results.get(row["uuid"])
+            if excerpt is None and not (result and result.state == "sent"):
+                # Once for all: an answer about many messages is long. Nothing to look
+                # up for a plain success.
+                excerpt = self._excerpt(getattr(completion.response, "text", None))
             extra = {"http_status": status, "excerpt": excerpt, **times}
             if error is not None:
                 self._apply_error(row, error, extra)
-            elif row["uuid"] in results:
-                self._apply_result(row, results[row["uuid"]], extra)
+            elif result:
+                self._apply_result(row, result, extra)
             else:
                 missing = GatewayOutcomeUnknown("The answer does not name the message")
                 self._apply_error(row, missing, extra)
 
     def _apply_result(self, row, result, extra):
         extra["http_status"] = result.http_status or extra["http_status"]
-        extra["excerpt"] = self._excerpt(result.raw) or extra["excerpt"]
+        if result.state == "sent":
+            extra["excerpt"] = None
+        else:
+            extra["excerpt"] = self._excerpt(result.raw) or extra["excerpt"]
         extra["provider_code"] = self._word(result.provider_code)
         detail = self._excerpt(result.detail)
         if result.state == "retry":
@@ -659,9 +797,6 @@ class SenderRun:
             return
         if result.state in ("sent", "failed"):
             self._answered()
-        if result.state == "sent":
-            # Nothing to look up for a plain success.
-            extra["excerpt"] = None
         cost, cost_unit = to_cost(result.cost), self._word(result.cost_unit)
         rate = self._get_cost_rate(cost_unit, row["company_id"]) if cost else None
         self._keep(

@@ -20,7 +20,6 @@ import time
 import traceback
 from base64 import b64encode
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,12 +41,18 @@ from .gateway_data import GatewayResponse
 
 _logger = logging.getLogger(__name__)
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
 _TARGET = re.compile(r"[!-~]+\Z")
 _HEADER = re.compile(r"[\t -~\xa0-\xff]*\Z")
 
 
 class NotSent(Exception):
     """The request was taken back before it left: the gateway paused meanwhile."""
+
+
+class Held(NotSent):
+    """The request did not leave: its owner has to look at it once more."""
 
 
 @dataclass(slots=True)
@@ -121,7 +126,6 @@ def raise_for_status(response):
 @lru_cache(maxsize=256)
 def written_forms(secret):
     """Return a secret as it may stand in a URL, a form or JSON, longest first."""
-    # Asked for with every answer: the same few secrets again and again.
     forms = {
         secret,
         quote(secret, safe=""),
@@ -129,6 +133,17 @@ def written_forms(secret):
         json.dumps(secret)[1:-1],
     }
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+# Asked for with every answer: the same few secrets again and again.
+@lru_cache(maxsize=256)
+def _all_forms(secrets):
+    """Return what stands for secrets, the longest secret first.
+
+    :param tuple secrets: values, empty ones are skipped
+    """
+    longest_first = sorted({s for s in secrets if s}, key=len, reverse=True)
+    return tuple(form for secret in longest_first for form in written_forms(secret))
 
 
 def redact(text, secrets, *, limit=2000):
@@ -139,9 +154,8 @@ def redact(text, secrets, *, limit=2000):
     :param int limit: characters kept
     """
     text = text or ""
-    for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
-        for form in written_forms(secret):
-            text = text.replace(form, "***")
+    for form in _all_forms(tuple(secrets)):
+        text = text.replace(form, "***")
     return text[:limit].replace("\x00", "")
 
 
@@ -177,7 +191,7 @@ def encode_request(request):
     }
     body = request.data
     if request.json is not None:
-        body = json.dumps(request.json, ensure_ascii=False).encode()
+        body = _to_json(request.json).encode()
         headers.setdefault("Content-Type", "application/json")
     elif isinstance(body, dict):
         body = urlencode(body).encode()
@@ -214,11 +228,14 @@ class HttpTransport:
     """
 
     writes = False
+    # Function that says, to any thread, whether nothing may leave for the moment.
+    is_held = None
 
     def __init__(self, parallel, *, deadline_s=const.REQUEST_DEADLINE_S):
         self.parallel = max(1, parallel)
         self.deadline_s = deadline_s
         self.pending = 0
+        self._waiting = queue.SimpleQueue()
         self._done = queue.SimpleQueue()
         self._stop = threading.Event()
         self._local = threading.local()
@@ -226,15 +243,19 @@ class HttpTransport:
         self._lock = threading.Lock()
         # Sockets of requests under way and when their time is over.
         self._running = {}
-        self._futures = {}  # id of a request -> (future, request), until it is done
-        self._pool = ThreadPoolExecutor(
-            max_workers=self.parallel, thread_name_prefix="sms-gateway"
-        )
+        self._threads = []
 
     def submit(self, request):
         """Queue a request for the pool."""
         self.pending += 1
-        self._futures[id(request)] = self._pool.submit(self._run, request), request
+        self._waiting.put(request)
+        if len(self._threads) < min(self.pending, self.parallel):
+            # A daemon: who waits for an answer must not hold up the process's end.
+            thread = threading.Thread(
+                target=self._work, name="sms-gateway", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
 
     def poll(self, timeout_s):
         """Wait for completions.
@@ -249,17 +270,14 @@ class HttpTransport:
             while True:
                 found.append(self._done.get_nowait())
         self.pending -= len(found)
-        for completion in found:
-            self._futures.pop(id(completion.request), None)
         return found
 
     def recall(self):
         """Return the requests that have not begun; they are the owner's again."""
-        recalled = [
-            request for future, request in self._futures.values() if future.cancel()
-        ]
-        for request in recalled:
-            del self._futures[id(request)]
+        recalled = []
+        with suppress(queue.Empty):
+            while True:
+                recalled.append(self._waiting.get_nowait())
         self.pending -= len(recalled)
         return recalled
 
@@ -270,7 +288,9 @@ class HttpTransport:
     def close(self):
         """End the pool and close every connection."""
         self._stop.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.recall()
+        for _thread in self._threads:
+            self._waiting.put(None)
         with self._lock:
             connections, self._connections = self._connections, []
         for connection in connections:
@@ -278,11 +298,17 @@ class HttpTransport:
 
     # Pool threads only below this line
 
+    def _work(self):
+        while (request := self._waiting.get()) is not None:
+            self._run(request)
+
     def _run(self, request):
         completion = Completion(request, started_at=time.time())
         try:
             if self._stop.is_set():
                 raise NotSent
+            if self.is_held and self.is_held():
+                raise Held
             completion.response = self._exchange(request)
         except (NotSent, GatewayError) as error:
             completion.error = error
@@ -334,9 +360,7 @@ class HttpTransport:
         if connection is not None and connection.sock is not None:
             # An idle connection that became readable was closed by the peer: a
             # request written to it would end as an unknown outcome for nothing.
-            poller = select.poll()
-            poller.register(connection.sock, select.POLLIN)
-            if not poller.poll(0):
+            if not connection.poller.poll(0):
                 return connection
             self._drop(connection)
         if scheme == "https":
@@ -361,6 +385,8 @@ class HttpTransport:
             ) from None
         # http.client would connect again by itself, unseen, after a close.
         connection.auto_open = 0
+        connection.poller = select.poll()
+        connection.poller.register(connection.sock, select.POLLIN)
         pool[scheme, host, port] = connection
         connection.pool_key = (scheme, host, port)
         with self._lock:
