@@ -119,10 +119,13 @@ def clean_text(text):
     DEL are removed; a surrogate pair left in two halves is joined and a lone surrogate
     becomes U+FFFD. Nothing else changes; a clean text comes back equal.
 
-    :param str text: text to clean; ``False`` or ``None`` counts as empty
+    :param text: text to clean; ``False`` or ``None`` counts as empty, and what is no
+        text becomes one as in a field of Odoo, e.g. a number that a program gives
     :return: str
     """
-    text = _LINE_ENDS.sub("\n", text or "").replace("\t", " ")
+    if not isinstance(text, str):
+        text = str(text) if text else ""
+    text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
     text = _CONTROLS.sub("", text)
     if _SURROGATES.search(text):
         joined = text.encode("utf-16-le", "surrogatepass")
