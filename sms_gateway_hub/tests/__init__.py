@@ -34,5 +34,7 @@ from . import test_sms_keyword
 from . import test_sms_log
 from . import test_threats_addresses
 from . import test_threats_limits
+from . import test_threats_rpc
+from . import test_threats_secrets
 from . import test_transport
 from . import test_webhook
