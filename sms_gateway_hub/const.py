@@ -86,6 +86,7 @@ HOLD_TYPES = [
     ("quiet_hours", "Quiet hours where the recipient is"),
     ("possible_opt_out", "Its recipient may have asked for no more texts"),
     ("broadcast_paused", "Its broadcast is paused"),
+    ("daily_limit", "Its number got as many texts today as its gateway allows"),
 ]
 
 DIRECTIONS = [("outgoing", "Outgoing"), ("incoming", "Incoming")]

@@ -460,6 +460,7 @@ class OdooServer:
                 "code": "testing",
                 "state": "enabled",
                 "testing_url": gateway.url,
+                "local_network": True,
                 "testing_key": KEY,
                 "testing_secret": SECRET,
                 **values,

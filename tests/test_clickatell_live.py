@@ -66,6 +66,7 @@ def make(odoo, fake, api, **values):
             "state": "enabled",
             "clickatell_api": api,
             "clickatell_url": fake.url,
+            "local_network": True,
             "clickatell_api_key": KEY,
             "clickatell_user": "live-user",
             "clickatell_password": PASSWORD,
@@ -546,6 +547,7 @@ def test_f12_f13_silence_and_drips(odoo, database, fake, gateway):
             "code": "testing",
             "state": "enabled",
             "testing_url": gateway.url,
+            "local_network": True,
             "testing_key": "KEY-OF-ANOTHER-GATEWAY",
         },
     )

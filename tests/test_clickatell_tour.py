@@ -59,6 +59,8 @@ def test_set_up_from_the_guide(odoo, fake, page, new_page, shoot):
     shoot("clickatell-1-new")
     fill(page, "clickatell_api_key", KEY.rstrip("="))
     fill(page, "clickatell_url", fake.url)
+    page.get_by_role("tab", name="Sending").click()
+    page.locator(".o_field_widget[name=local_network] input").check()
     save(page)
     page.get_by_role("button", name="Test connection").click()
     dialog = page.locator(".modal")

@@ -802,6 +802,7 @@ def test_fallback_sends_what_the_paused_gateway_cannot(odoo, database, gateway):
             "state": "enabled",
             "sequence": 99,
             "testing_url": other.url,
+            "local_network": True,
             "testing_key": "KEY-OF-THE-FALLBACK",
             "testing_secret": SECRET,
         },

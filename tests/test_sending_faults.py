@@ -415,6 +415,7 @@ def test_f16_two_companies_in_one_batch(odoo, database, gateway):
             "state": "enabled",
             "company_id": company,
             "testing_url": other.url,
+            "local_network": True,
             "testing_key": f"{KEY}-2",
         },
     )

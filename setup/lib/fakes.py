@@ -63,6 +63,7 @@ def set_up_clickatell(env):
             "sequence": 200,
             "sender": account["numbers"][0],
             "clickatell_url": clickatell_url,
+            "local_network": True,
             "clickatell_api_key": account["api_key"],
             "clickatell_user": account["user"],
             "clickatell_password": account["password"],

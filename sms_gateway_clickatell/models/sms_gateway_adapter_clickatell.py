@@ -88,6 +88,9 @@ class SmsGatewayAdapterClickatell(models.AbstractModel):
             return 400, "text/plain; charset=utf-8", b""
         return super()._make_webhook_response(gateway, outcome)
 
+    def _get_address_fields(self):
+        return ("clickatell_url",)
+
     def _redact_callback(self, gateway, raw):
         return clickatell_callback.redact(super()._redact_callback(gateway, raw))
 

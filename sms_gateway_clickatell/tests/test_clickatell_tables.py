@@ -383,3 +383,9 @@ class TestValues(BaseCase):
         ):
             data = WebhookData("GET", raw_query=query, raw_body=body)
             self.assertEqual(clickatell_callback.is_empty(data), expected)
+        # Nobody vouched for it, so nothing of it is kept, whatever it calls itself.
+        for content_type in ("multipart/form-data", "text/xml", "application/json", ""):
+            data = WebhookData(
+                "POST", raw_query=b"", raw_body=b"", content_type=content_type
+            )
+            self.assertEqual(clickatell_callback.parse_callback(data, str), [])

@@ -103,6 +103,9 @@ def parse_callback(data, say, api_id=None):
     :raise WebhookRejected: it is about another account
     :raise ValueError: it cannot be read
     """
+    if is_empty(data):
+        # Whatever it calls its empty body: nobody has vouched for it.
+        return []
     fields, answer = _read_fields(data)
     if answer is not None and isinstance(_get(answer, "event"), dict):
         return _parse_one(_get(answer, "event"), say)

@@ -33,6 +33,7 @@ from . import sms_gateway_adapter
 from . import sms_gateway_adapter_http
 from . import sms_gateway_adapter_pull
 from . import sms_gateway_adapter_sandbox
+from . import sms_gateway_address
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_balance
@@ -42,6 +43,7 @@ from . import sms_gateway_event_device
 from . import sms_gateway_event_part
 from . import sms_gateway_gate
 from . import sms_gateway_holiday
+from . import sms_gateway_limits
 from . import sms_gateway_message
 from . import sms_gateway_message_auto
 from . import sms_gateway_message_contact

@@ -16,10 +16,17 @@ class IrHttp(models.AbstractModel):
 
     @classmethod
     def _dispatch(cls, endpoint):
-        """Drop the one parameter that no function with ``self`` takes."""
+        """Drop the parameters that no function can take.
+
+        They are "self", and those without a name, of a form of several parts.
+        """
         controller = getattr(getattr(endpoint, "func", None), "__self__", None)
         if isinstance(controller, SmsGatewayWebhook | SmsGatewayPoll | SmsReplyPage):
-            request.params.pop("self", None)
+            request.params = {
+                name: value
+                for name, value in request.params.items()
+                if isinstance(name, str) and name != "self"
+            }
         return super()._dispatch(endpoint)
 
     @classmethod

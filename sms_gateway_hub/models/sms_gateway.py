@@ -505,7 +505,7 @@ class SmsGateway(models.Model):
             self.env["sms.gateway.message"]._change_sender(gateway, sender)
         if any(name.startswith("quiet_") for name in vals):
             # What is held is asked for again: the night may be over now.
-            self.env["sms.gateway.message"]._end_quiet_hours(self)
+            self.env["sms.gateway.message"]._end_hold_at(self, "quiet_hours")
         if "state" in vals or vals.get("active"):
             # What waited while it was off goes out now.
             for gateway in self.filtered(lambda gateway: gateway.state != "disabled"):

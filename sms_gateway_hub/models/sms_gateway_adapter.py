@@ -22,6 +22,13 @@ class SmsGatewayAdapter(models.AbstractModel):
         """Say whether devices of this kind come and fetch; see the pull base."""
         return False
 
+    def _get_address_fields(self):
+        """Return the names of the gateway's fields that hold an address to call.
+
+        The form refuses there what leads to where no gateway may be.
+        """
+        return ()
+
     # -- Sending -------------------------------------------------------------
 
     def _prepare_send_requests(self, gateway, messages):

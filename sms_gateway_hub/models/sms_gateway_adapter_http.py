@@ -18,7 +18,9 @@ class SmsGatewayAdapterHttp(models.AbstractModel):
     _description = "SMS gateway adapter over HTTP"
 
     def _get_transport(self, gateway):
-        return HttpTransport(gateway.parallel_requests)
+        return HttpTransport(
+            gateway.parallel_requests, local=gateway.sudo().local_network
+        )
 
     def _raise_for_status(self, response):
         """Map an HTTP status to an error; extend it where the provider differs.
@@ -37,7 +39,7 @@ class SmsGatewayAdapterHttp(models.AbstractModel):
         :raise GatewayOutcomeUnknown: no usable answer
         :raise GatewayConfigError: the address is not valid
         """
-        transport = HttpTransport(1)
+        transport = HttpTransport(1, local=gateway.sudo().local_network)
         try:
             # A request must carry something; nothing of it goes over the wire.
             transport.submit(SendRequest(messages=(None,), url=url, **values))

@@ -449,6 +449,15 @@ class SmsGatewayMessage(models.Model):
             )
         if self.hold == "broadcast_paused":
             return self.env._("It waits: its broadcast is paused.")
+        if self.hold == "daily_limit":
+            gateway = self.sudo().gateway_id
+            return self.env._(
+                "It waits until %(when)s: “%(gateway)s” sends one number no more than "
+                "%(count)s texts within 24 hours.",
+                when=format_datetime(self.env, self.due_at, dt_format="short"),
+                gateway=gateway.name,
+                count=gateway.max_per_number,
+            )
         return {
             "off": self.env._("It waits: the gateway is disabled."),
             "paused": self.env._("It waits: the gateway is paused."),
@@ -1687,10 +1696,11 @@ class SmsGatewayMessage(models.Model):
         self._sync()
 
     @api.model
-    def _end_quiet_hours(self, gateways):
-        """Let what quiet hours hold at gateways be asked for again, now.
+    def _end_hold_at(self, gateways, hold):
+        """Let what a setting of gateways holds be asked for again, now.
 
         :param gateways: sms.gateway
+        :param str hold: of ``const.HOLD_TYPES``
         """
         self.flush_model()
         self.env.cr.execute(
@@ -1699,10 +1709,10 @@ class SmsGatewayMessage(models.Model):
                 UPDATE sms_gateway_message
                    SET due_at = greatest(scheduled_at, now() AT TIME ZONE 'UTC'),
                        hold = NULL
-                 WHERE gateway_id = ANY(%s) AND state = 'queued'
-                   AND hold = 'quiet_hours'
+                 WHERE gateway_id = ANY(%s) AND state = 'queued' AND hold = %s
                 """,
                 gateways.ids,
+                hold,
             )
         )
         if self.env.cr.rowcount:

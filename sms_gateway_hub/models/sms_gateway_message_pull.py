@@ -12,7 +12,7 @@ from .. import const
 
 _REFERENCE = re.compile(r"^[0-9a-f]{32}\Z")
 # What one gateway refuses and another may send; as in ``tools/sender_run.py``.
-_OWN_REFUSALS = frozenset({"no_consent", "test_mode", "expired"})
+_OWN_REFUSALS = frozenset({"no_consent", "test_mode", "expired", "country"})
 # Passes over what is due, when the gate holds all of one back.
 _OFFER_PASSES = 3
 _SETTLE_MAX = 1000

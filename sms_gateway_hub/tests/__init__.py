@@ -33,5 +33,9 @@ from . import test_sms_gateway_gate
 from . import test_sms_gateway_message
 from . import test_sms_keyword
 from . import test_sms_log
+from . import test_threats_addresses
+from . import test_threats_limits
+from . import test_threats_rpc
+from . import test_threats_secrets
 from . import test_transport
 from . import test_webhook

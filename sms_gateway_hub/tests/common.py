@@ -81,6 +81,8 @@ class SmsGatewayMixin:
                 "name": "Gateway of the test",
                 "state": "enabled",
                 "company_id": False,
+                # What stands in for a gateway runs on this machine.
+                "local_network": True,
                 **cls.gateway_values,
                 **values,
             }

@@ -327,6 +327,16 @@ class TestReplyPage(ReplyCase):
         self.assertIn("too long", self.page(answer).xpath("string(//h1)"))
         self.assertFalse(self.sent())
 
+    def test_part_without_a_name(self):
+        """A form of several parts may have one without a name: no door for a 500."""
+        body = b'--X\r\nContent-Disposition: form-data; a="b"\r\n\r\nYes\r\n--X--\r\n'
+        headers = {"Content-Type": "multipart/form-data; boundary=X"}
+        for path, status in ((self.link._get_path(), 422), ("/sms/reply/x", 404)):
+            answer = self.http_call("POST", path, body=body, headers=headers)
+            self.check_headers(answer)
+            self.assertEqual(answer.status_code, status)
+        self.assertFalse(self.sent())
+
     def test_trouble(self):
         """What nobody foresaw gives a page with the text, and no traceback."""
         link = sms_reply_link.SmsReplyLink

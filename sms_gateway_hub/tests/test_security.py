@@ -627,6 +627,9 @@ class TestPublicMethods(SecurityMixin, HttpCase):
                     if role == "public":
                         continue
                     with self.row(f"{role} {model} {method}"):
+                        if record.is_transient():
+                            # An open form is its user's alone.
+                            self.force(record, create_uid=self.users[role].id)
                         with mute_logger("odoo.http"):
                             _result, error = self.rpc(
                                 role, model, method, record.ids, *args
@@ -710,6 +713,21 @@ class TestPublicMethods(SecurityMixin, HttpCase):
             }
             with self.subTest(name):
                 self.assertEqual(own, known.get(name, set()))
+
+    def test_forms_are_private(self):
+        """What somebody is about to do is nobody else's to see or to change."""
+        values = {"number": NUMBERS[0], "body": "Between us"}
+        form = self.env["sms.log"].with_user(self.users["user"]).create(values)
+        form.body = "Mine"
+        self.env.flush_all()
+        for role in ("manager", "administrator", "system"):
+            with self.row(role):
+                other = form.with_user(self.users[role])
+                self.assertFalse(other.search([("id", "=", form.id)]))
+                with self.assertRaises(AccessError):
+                    other.read(["body"])
+                with self.assertRaises(AccessError):
+                    other.body = "Yours"
 
     def test_private_methods(self):
         """What has no check of its own cannot be called from outside."""

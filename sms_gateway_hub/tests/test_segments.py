@@ -296,6 +296,11 @@ class TestSegments(BaseCase):
         self.assertEqual(segments.unsupported_gsm7(False), [])
         self.assertEqual(segments.clean_text(False), "")
 
+    def test_other_types_become_text(self):
+        """A program gives a number as a number: Odoo's fields take it, and so do we."""
+        self.assertEqual(segments.clean_text(12025550100), "12025550100")
+        self.assertEqual(segments.clean_text(["a\x00"]), "['a\\x00']")
+
     def test_unknown_reference_width_is_refused(self):
         """A concatenation reference has 8 or 16 bits and nothing else."""
         with self.assertRaises(ValueError):

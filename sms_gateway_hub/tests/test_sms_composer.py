@@ -158,6 +158,14 @@ class TestComposerForm(FormCase):
             ]
         )
 
+    def test_about_nothing(self):
+        """A client that leaves out what the text is about gets no error of ours."""
+        composer = self.env["sms.composer"].new(
+            {"composition_mode": "comment", "res_model": False, "res_id": 1}
+        )
+        self.assertTrue(composer.sms_gateway_default_name)
+        self.assertEqual(composer._sms_gateway_look_at_one(), (False, False))
+
     def test_numbers(self):
         """Bad inputs for bare numbers."""
 

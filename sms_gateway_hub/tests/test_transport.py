@@ -173,7 +173,7 @@ class TestHttpTransport(BaseCase):
             self.startPatcher(patch.object(const, name, value))
 
     def open(self, parallel=1, **kwargs):
-        wire = transport.HttpTransport(parallel, **kwargs)
+        wire = transport.HttpTransport(parallel, local=True, **kwargs)
         self.addCleanup(wire.close)
         return wire
 
@@ -380,7 +380,7 @@ class TestHttpTransport(BaseCase):
     def test_close(self):
         """A closed transport leaves no connection and no thread behind."""
         self.server.script((200, b"{}"))
-        wire = transport.HttpTransport(2)
+        wire = transport.HttpTransport(2, local=True)
         self.run_one(wire, self.request())
         wire.close()
         self.assertFalse(wire._connections)

@@ -1,6 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import addresses
 from . import cells
 from . import gateway_data
 from . import keywords

@@ -126,10 +126,12 @@ def clean_text(text):
     DEL are removed; a surrogate pair left in two halves is joined and a lone surrogate
     becomes U+FFFD. Nothing else changes; a clean text comes back equal.
 
-    :param str text: text to clean; ``False`` or ``None`` counts as empty
+    :param text: text to clean; ``False`` or ``None`` counts as empty, and what is no
+        text becomes one as in a field of Odoo, e.g. a number that a program gives
     :return: str
     """
-    text = text or ""
+    if not isinstance(text, str):
+        text = str(text) if text else ""
     if text.isprintable():
         # It has no line end, no control and no surrogate: most texts are clean.
         return str(text)

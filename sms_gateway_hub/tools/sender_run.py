@@ -34,7 +34,7 @@ from .transport import Held, NotSent, redact, redact_trace
 _logger = logging.getLogger(__name__)
 
 # What one gateway refuses and another may send.
-_OWN_REFUSALS = frozenset({"no_consent", "test_mode", "expired"})
+_OWN_REFUSALS = frozenset({"no_consent", "test_mode", "expired", "country"})
 
 
 def backoff_s(attempts, *, base_s=const.BACKOFF_BASE_S, cap_s=const.BACKOFF_CAP_S):

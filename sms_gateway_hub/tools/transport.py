@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 from .. import const
@@ -37,6 +37,7 @@ from ..exceptions import (
     GatewayRejected,
     GatewayThrottled,
 )
+from . import addresses
 from .gateway_data import GatewayResponse
 
 _logger = logging.getLogger(__name__)
@@ -225,15 +226,17 @@ class HttpTransport:
 
     :param int parallel: requests under way at once, at least 1
     :param float deadline_s: total time of one request, connecting included
+    :param bool local: requests may go to this machine and to the local network
     """
 
     writes = False
     # Function that says, to any thread, whether nothing may leave for the moment.
     is_held = None
 
-    def __init__(self, parallel, *, deadline_s=const.REQUEST_DEADLINE_S):
+    def __init__(self, parallel, *, deadline_s=const.REQUEST_DEADLINE_S, local=False):
         self.parallel = max(1, parallel)
         self.deadline_s = deadline_s
+        self._open = partial(addresses.connect, local=local)
         self.pending = 0
         self._waiting = queue.SimpleQueue()
         self._done = queue.SimpleQueue()
@@ -354,6 +357,7 @@ class HttpTransport:
         """Return an open connection of this thread.
 
         :raise GatewayNotReached: no byte of the request left
+        :raise GatewayConfigError: the address leads to where it must not
         """
         pool = self._local.__dict__.setdefault("connections", {})
         connection = pool.get((scheme, host, port))
@@ -374,6 +378,8 @@ class HttpTransport:
             connection = http.client.HTTPConnection(
                 host, port, timeout=const.CONNECT_TIMEOUT_S
             )
+        # What http.client opens a socket with: the address is checked, and held to.
+        connection._create_connection = self._open
         try:
             connection.connect()
             connection.sock.settimeout(const.READ_TIMEOUT_S)

@@ -107,8 +107,9 @@ class SmsComposer(models.TransientModel):
         first = gateways._find(self.env.company)
         for composer in self:
             gateway = first
-            if first and composer.comment_single_recipient:
-                record = composer._get_records()
+            single = first and composer.comment_single_recipient
+            # A client may leave out what it is about.
+            if single and (record := composer._get_records()):
                 partner = record._mail_get_partners()[record.id][:1]
                 number = (
                     composer.recipient_single_number_itf
@@ -188,6 +189,8 @@ class SmsComposer(models.TransientModel):
         :return: (why not, what else is worth knowing), either may be False
         """
         record = self._get_records()
+        if not record:
+            return False, False
         partner = record._mail_get_partners()[record.id][:1]
         number = self.recipient_single_number_itf or self.recipient_single_number
         number = record._phone_format(number=number) if number else False

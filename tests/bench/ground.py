@@ -223,6 +223,7 @@ class Site:
                     # Core's side belongs to another company.
                     "company_id": env.ref("base.main_company").id,
                     "testing_url": url,
+                    "local_network": True,
                     "testing_key": KEY,
                     "testing_secret": SECRET,
                     **values,

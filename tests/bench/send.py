@@ -170,6 +170,7 @@ def _clickatell(bench, core_rates):
                 "state": "enabled",
                 "company_id": main_company.id,
                 "clickatell_url": f"http://127.0.0.1:{bench.gateway.port}",
+                "local_network": True,
                 "clickatell_api_key": "KEY-OF-THE-BENCH==",
                 "clickatell_user": "bench",
                 "clickatell_password": "PASSWORD-OF-THE-BENCH",

@@ -17,6 +17,9 @@ class SmsGatewayAdapterTesting(models.AbstractModel):
     def _get_features(self, gateway):
         return {"delivery_report", "inbound", "sender"}
 
+    def _get_address_fields(self):
+        return ("testing_url",)
+
     def _get_max_messages_per_request(self, gateway):
         return max(1, gateway.testing_batch)
 

@@ -203,6 +203,13 @@ def parse_call(call):
     :return: PollStep
     :raise ValueError: it cannot be read
     """
+    try:
+        return _read_call(call)
+    except (AttributeError, OverflowError, TypeError) as error:
+        raise ValueError("a value of another type") from error
+
+
+def _read_call(call):
     items = [
         DeliveryReport(
             event_key=webhook.event_key("report", ref, word),
