@@ -71,10 +71,10 @@ class SmsGateway(models.Model):
                 # One gateway's trouble is not the others'.
                 _logger.exception("SMS gateway %s: the look-up failed", gateway.id)
 
-    def _settle_unconfirmed(self, end):
+    def _settle_unconfirmed(self, end=None):
         """Look up unconfirmed messages and store what the gateway says, at once.
 
-        :param float end: of the job's time, by the monotonic clock; not needed here
+        :param float end: of the job's time; one look-up fits into it anyway
         """
         self.ensure_one()
         unconfirmed = (
