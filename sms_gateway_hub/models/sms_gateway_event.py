@@ -1,6 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import json
 import logging
 import time
 from datetime import timedelta
@@ -140,26 +141,12 @@ class SmsGatewayEvent(models.Model):
         :param float due_in_s: seconds until it may be applied
         :return: number of new events
         """
-        known = self._get_known_keys(gateway, items)
-        items = [item for item in items if item.event_key not in known]
         if not items:
             return 0
+        self.env["sms.gateway"].flush_model(["company_id"])
         now = fields.Datetime.now()
-        rows = [
-            (
-                gateway.id,
-                gateway.company_id.id or None,
-                # The whole callback once, not once for each of its events.
-                raw if raw and not index else None,
-                content_type[:128] or None,
-                now,
-                now + timedelta(seconds=due_in_s),
-                "pending",
-                0,
-                *self._event_columns(item),
-            )
-            for index, item in enumerate(items)
-        ]
+        # One parameter for all events. A known key is looked for before: inserting it
+        # would wait for whoever is at that event.
         self.env.cr.execute(
             SQL(
                 """
@@ -170,87 +157,95 @@ class SmsGatewayEvent(models.Model):
                              provider_code, detail, cost, cost_unit, number,
                              recipient, body, readable, charset, part_ref,
                              part_number, part_total)
-                     VALUES %s
+                     SELECT gateway.id, gateway.company_id,
+                            -- The whole callback once, not once for each of its events.
+                            CASE WHEN item.n = min(item.n) OVER ()
+                                 THEN %(raw)s::bytea END,
+                            %(content_type)s::varchar, %(now)s, %(due)s, 'pending', 0,
+                            item.event_key, item.kind, item.occurred_at,
+                            item.external_ref, item.message_uuid, item.report_state,
+                            item.failure_type, item.provider_code, item.detail,
+                            item.cost, item.cost_unit, item.number, item.recipient,
+                            item.body, item.readable, item.charset, item.part_ref,
+                            item.part_number, item.part_total
+                       FROM ROWS FROM (json_to_recordset(%(items)s) AS (
+                                event_key varchar, kind varchar, occurred_at timestamp,
+                                external_ref varchar, message_uuid varchar,
+                                report_state varchar, failure_type varchar,
+                                provider_code varchar, detail varchar, cost numeric,
+                                cost_unit varchar, number varchar, recipient varchar,
+                                body text, readable bool, charset varchar,
+                                part_ref varchar, part_number int, part_total int
+                            )) WITH ORDINALITY
+                            AS item (event_key, kind, occurred_at, external_ref,
+                                     message_uuid, report_state, failure_type,
+                                     provider_code, detail, cost, cost_unit, number,
+                                     recipient, body, readable, charset, part_ref,
+                                     part_number, part_total, n)
+                       JOIN sms_gateway AS gateway ON gateway.id = %(gateway)s
+                      WHERE NOT EXISTS (SELECT FROM sms_gateway_event AS known
+                                         WHERE known.gateway_id = %(gateway)s
+                                           AND known.event_key = item.event_key)
+                   ORDER BY item.n
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
-                SQL(", ").join(SQL("%s", row) for row in rows),
+                gateway=gateway.id,
+                raw=raw or None,
+                content_type=content_type[:128] or None,
+                now=now,
+                due=now + timedelta(seconds=due_in_s),
+                items=json.dumps(
+                    [self._prepare_event_columns(item) for item in items],
+                    default=str,
+                ),
             ),
             log_exceptions=False,
         )
         return self.env.cr.rowcount
 
     @api.model
-    def _get_known_keys(self, gateway, items):
-        """Return the keys that are stored already.
+    def _prepare_event_columns(self, item):
+        """Return what an event keeps of a report or an incoming text.
 
-        Inserting such a key would wait for whoever is at that event.
+        :return: dict of columns; those that it leaves out are empty
         """
-        if not items:
-            return set()
-        self.env.cr.execute(
-            SQL(
-                """
-                SELECT event_key FROM sms_gateway_event
-                 WHERE gateway_id = %s AND event_key = ANY(%s)
-                """,
-                gateway.id,
-                [item.event_key for item in items],
-            )
-        )
-        return {key for (key,) in self.env.cr.fetchall()}
 
-    @api.model
-    def _event_columns(self, item):
         # Providers' JSON brings numbers for ids, and worse: nothing of it may keep the
         # event from being stored.
         def clean(value, limit=256):
             return segments.clean_text(str(value))[:limit] if value else None
 
         if isinstance(item, DeliveryReport):
-            return (
-                item.event_key,
-                "report",
-                item.occurred_at,
-                clean(item.external_ref),
-                clean(item.uuid),
-                item.state,
-                item.failure_type,
-                clean(item.provider_code),
-                clean(item.detail),
-                to_cost(item.cost),
-                clean(item.cost_unit),
-                None,
-                None,
-                None,
-                True,
-                None,
-                None,
-                None,
-                None,
-            )
+            return {
+                "event_key": item.event_key,
+                "kind": "report",
+                "occurred_at": item.occurred_at,
+                "external_ref": clean(item.external_ref),
+                "message_uuid": clean(item.uuid),
+                "report_state": item.state,
+                "failure_type": item.failure_type,
+                "provider_code": clean(item.provider_code),
+                "detail": clean(item.detail),
+                "cost": to_cost(item.cost),
+                "cost_unit": clean(item.cost_unit),
+                "readable": True,
+            }
         if isinstance(item, InboundMessage):
             part = item.part if item.part and item.part.total > 1 else None
-            return (
-                item.event_key,
-                "inbound",
-                item.sent_at,
-                clean(item.external_ref),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                clean(item.number, 64),
-                clean(item.recipient, 64),
-                segments.clean_text(str(item.body or "")),
-                bool(item.readable),
-                clean(item.charset, 64),
-                clean(part.reference, 64) if part else None,
-                part.number if part else None,
-                part.total if part else None,
-            )
+            return {
+                "event_key": item.event_key,
+                "kind": "inbound",
+                "occurred_at": item.sent_at,
+                "external_ref": clean(item.external_ref),
+                "number": clean(item.number, 64),
+                "recipient": clean(item.recipient, 64),
+                "body": segments.clean_text(str(item.body or "")),
+                "readable": bool(item.readable),
+                "charset": clean(item.charset, 64),
+                "part_ref": clean(part.reference, 64) if part else None,
+                "part_number": part.number if part else None,
+                "part_total": part.total if part else None,
+            }
         raise TypeError(f"Neither a report nor an incoming text: {type(item)}")
 
     @api.model
@@ -326,11 +321,13 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _trigger_apply(self, at=None):
+        asked = self.env.cr.precommit.data.setdefault("sms_gateway_apply", set())
+        if at in asked:
+            return
         cron = self.env.ref(
             "sms_gateway_hub.ir_cron_apply_events", raise_if_not_found=False
         )
-        asked = self.env.cr.precommit.data.setdefault("sms_gateway_apply", set())
-        if cron and at not in asked:
+        if cron:
             asked.add(at)
             cron.sudo()._trigger(at)
 
