@@ -453,38 +453,37 @@ class SmsGatewayEvent(models.Model):
         """Fold reports, oldest first, into their messages: one update for all."""
         if not events:
             return
-        message_by_event = self._match(events)
-        changes = {}
-        for event in events:
-            message = message_by_event.get(event.id)
+        messages, changes, settled = {}, {}, []
+        for event in self._match(events):
+            # Several events of one message share one row, so that they fold.
+            message = messages.setdefault(event["id"], event)
             # What we have not recorded as handed over is not settled by a report yet.
-            if not message or message["state"] in ("queued", "sending"):
-                event._park()
+            if message["state"] in ("queued", "sending"):
                 continue
-            before = message["state"]
-            if event.report_state in const.TRANSITIONS[before]:
-                message["state"] = event.report_state
-                message["at"] = event.occurred_at or event.received_at
+            if event["report_state"] in const.TRANSITIONS[message["state"]]:
+                message["state"] = event["report_state"]
                 message["event"] = event
                 changes[message["id"]] = message
-                state = "applied"
+                settled.append((event["event_id"], "applied", message["id"]))
             else:
-                state = "ignored"
-            event.write({"state": state, "message_id": message["id"]})
-            if event.cost and not message["cost"]:
-                message["cost"] = event.cost
-                message["cost_unit"] = event.cost_unit
-                message.setdefault("event", event)
+                settled.append((event["event_id"], "ignored", message["id"]))
+            if event["event_cost"] and not message["cost"]:
+                message["cost"] = event["event_cost"]
+                message["cost_unit"] = event["event_cost_unit"]
                 changes[message["id"]] = message
+        self._settle(settled)
+        (events - self.browse([event_id for event_id, *_rest in settled]))._park()
         if changes:
             self._write_changes(list(changes.values()))
 
     @api.model
     def _match(self, events):
-        """Return the row of the message of each event, locked.
+        """Return the events that match a message, with its row, locked; oldest first.
 
         A report matches by (gateway, gateway id) or by our own id at that gateway,
         never by a gateway id alone and never at another gateway.
+
+        :return: list of dicts
         """
         self.env.flush_all()
         self.env.cr.execute(
@@ -505,9 +504,15 @@ class SmsGatewayEvent(models.Model):
                          ORDER BY id DESC LIMIT 1) AS by_ref ON TRUE
                      WHERE event.id = ANY(%s)
                 )
-                SELECT matched.event_id, message.id, message.state, message.cost,
-                       message.cost_unit, message.state AS before
+                SELECT event.id AS event_id, event.report_state, event.detail,
+                       coalesce(event.occurred_at, event.received_at) AS at,
+                       event.failure_type, event.provider_code, event.external_ref,
+                       event.cost AS event_cost, event.cost_unit AS event_cost_unit,
+                       message.id, message.state, message.state AS before,
+                       message.gateway_id, message.company_id,
+                       message.cost, message.cost_unit
                   FROM matched
+                  JOIN sms_gateway_event AS event ON event.id = matched.event_id
                   JOIN sms_gateway_message AS message ON message.id = matched.id
                    FOR NO KEY UPDATE OF message
                 """,
@@ -515,61 +520,156 @@ class SmsGatewayEvent(models.Model):
             ),
             log_exceptions=False,
         )
-        rows, found = {}, {}
-        for row in self.env.cr.dictfetchall():
-            # Several events of one message share one row, so that they fold.
-            found[row["event_id"]] = rows.setdefault(row["id"], row)
-        return found
+        return sorted(self.env.cr.dictfetchall(), key=lambda row: row["event_id"])
+
+    @api.model
+    def _settle(self, outcomes):
+        """Store what became of events, in one statement.
+
+        :param list outcomes: tuples of the id, the state and the id of the message
+        """
+        if not outcomes:
+            return
+        ids, states, message_ids = (list(column) for column in zip(*outcomes))
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_event AS event
+                   SET state = outcome.state, message_id = outcome.message_id
+                  FROM unnest(%s, %s::varchar[], %s) AS outcome (id, state, message_id)
+                 WHERE event.id = outcome.id
+                """,
+                ids,
+                states,
+                message_ids,
+            ),
+            log_exceptions=False,
+        )
+        self.browse(ids).invalidate_recordset(["state", "message_id"], flush=False)
 
     @api.model
     def _write_changes(self, changes):
-        gateway_by_event = {row["id"]: row["event"].gateway_id for row in changes}
-        by_id = {row["id"]: row for row in changes}
-        messages = self.env["sms.gateway.message"].sudo().browse(by_id)
-        messages.invalidate_recordset()
-        for message in messages:
-            row, event = by_id[message.id], by_id[message.id]["event"]
-            gateway = gateway_by_event[message.id]
-            values = {"cost": row["cost"], "cost_unit": row["cost_unit"]}
+        """Store what reports say of messages, in one statement, and tell of it.
+
+        :param list changes: rows of ``_match`` with another state, then with its
+            ``event``, or another cost
+        """
+        # A message moves on from the state that it was found in, or not at all.
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message AS message
+                   SET state = change.state,
+                       cost = change.cost,
+                       cost_unit = change.cost_unit,
+                       cost_company = CASE WHEN change.cost != 0
+                                           THEN change.cost_company
+                                           ELSE message.cost_company END,
+                       state_at = coalesce(change.at, message.state_at),
+                       delivered_at = CASE WHEN change.state = 'delivered'
+                                           THEN coalesce(change.at, message.delivered_at)
+                                           ELSE message.delivered_at END,
+                       sent_at = CASE WHEN change.at IS NULL THEN message.sent_at
+                                      WHEN change.state = 'sent' THEN change.at
+                                      WHEN change.state = 'delivered'
+                                      THEN coalesce(message.sent_at, message.request_at)
+                                      ELSE message.sent_at END,
+                       failure_type = CASE WHEN change.at IS NULL
+                                           THEN message.failure_type
+                                           ELSE change.failure_type END,
+                       failure_reason = CASE WHEN change.at IS NULL
+                                             THEN message.failure_reason
+                                             ELSE change.detail END,
+                       provider_code = CASE WHEN change.failure_type IS NULL
+                                            THEN message.provider_code
+                                            ELSE change.provider_code END,
+                       external_ref = coalesce(message.external_ref,
+                                               change.external_ref),
+                       to_sync = message.to_sync AND change.at IS NULL
+                  FROM json_to_recordset(%s) AS change (
+                           id int, before varchar, state varchar, at timestamp,
+                           cost numeric, cost_unit varchar, cost_company numeric,
+                           failure_type varchar, detail varchar,
+                           provider_code varchar, external_ref varchar)
+                 WHERE message.id = change.id AND message.state = change.before
+             RETURNING message.id, message.sms_uuid, message.state,
+                       message.failure_type, message.failure_reason,
+                       message.mail_message_id, message.number, message.direction,
+                       message.kind
+                """,
+                json.dumps(self._prepare_changes(changes), default=str),
+            ),
+            log_exceptions=False,
+        )
+        rows = self.env.cr.dictfetchall()
+        messages = self.env["sms.gateway.message"].sudo()
+        messages.browse([row["id"] for row in rows]).invalidate_recordset(flush=False)
+        moved = {row["id"] for row in changes if "event" in row}
+        messages._tell([row for row in rows if row["id"] in moved])
+
+    @api.model
+    def _prepare_changes(self, changes):
+        """Return the columns of messages that reports change.
+
+        :return: list of dicts; ``at`` stands for the time of another state
+        """
+        rates, prepared = {}, []
+        for row in changes:
+            columns = {key: row[key] for key in ("id", "before", "state", "cost_unit")}
+            columns["cost"] = row["cost"] and round(float(row["cost"]), 6)
             if row["cost"]:
-                rate = gateway._get_cost_rate(row["cost_unit"], message.company_id)
-                values["cost_company"] = rate and float(row["cost"]) * rate
-            if row["state"] != row["before"]:
-                values.update(state=row["state"], state_at=row["at"], to_sync=True)
-                if row["state"] == "delivered":
-                    values["delivered_at"] = row["at"]
-                    values["sent_at"] = message.sent_at or message.request_at
-                    values["failure_type"] = values["failure_reason"] = False
-                elif row["state"] == "sent":
-                    values["sent_at"] = row["at"]
-                    values["failure_type"] = values["failure_reason"] = False
-                else:
-                    values["failure_type"] = event.failure_type or (
-                        "expired" if row["state"] == "expired" else "not_delivered"
-                    )
-                    values["failure_reason"] = event.detail
-                    values["provider_code"] = event.provider_code
-                if event.external_ref and not message.external_ref:
-                    values["external_ref"] = event.external_ref
-            message.write(values)
-        messages.flush_recordset()
-        while messages._sync() == const.SYNC_MAX:
-            pass
+                key = (row["gateway_id"], row["cost_unit"], row["company_id"])
+                if key not in rates:
+                    rates[key] = self._get_cost_rate(*key)
+                rate, currency = rates[key]
+                columns["cost_company"] = rate and currency.round(
+                    float(row["cost"]) * rate
+                )
+            if event := row.get("event"):
+                columns |= {"at": event["at"], "external_ref": event["external_ref"]}
+                if row["state"] not in ("sent", "delivered"):
+                    columns |= {
+                        "failure_type": event["failure_type"]
+                        or (
+                            "expired" if row["state"] == "expired" else "not_delivered"
+                        ),
+                        "detail": event["detail"],
+                        "provider_code": event["provider_code"],
+                    }
+            prepared.append(columns)
+        return prepared
+
+    @api.model
+    def _get_cost_rate(self, gateway_id, unit, company_id):
+        """Return what one unit of cost is worth for a company, and in what."""
+        company = self.env["res.company"].browse(company_id)
+        gateway = self.env["sms.gateway"].sudo().browse(gateway_id)
+        return gateway._get_cost_rate(unit, company), company.currency_id
 
     def _park(self):
         """Try again later, at growing gaps; after 24 hours it is an orphan."""
-        now = fields.Datetime.now()
-        for event in self:
-            gaps = const.EVENT_GAPS_S
-            gap_s = gaps[min(event.tries, len(gaps) - 1)]
-            age_s = (now - event.received_at).total_seconds()
-            event.write(
-                {
-                    "tries": event.tries + 1,
-                    "next_try_at": now + timedelta(seconds=gap_s),
-                    "state": "pending" if age_s < const.EVENT_LIFETIME_S else "orphan",
-                }
-            )
+        if not self:
+            return
+        self.flush_recordset()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_event
+                   SET tries = tries + 1,
+                       next_try_at = %(now)s + interval '1 second' * (%(gaps)s)[
+                           least(tries + 1, cardinality(%(gaps)s))],
+                       state = CASE WHEN received_at > %(born)s
+                                    THEN 'pending' ELSE 'orphan' END
+                 WHERE id = ANY(%(ids)s)
+                """,
+                now=(now := fields.Datetime.now()),
+                born=now - timedelta(seconds=const.EVENT_LIFETIME_S),
+                gaps=list(const.EVENT_GAPS_S),
+                ids=self.ids,
+            ),
+            log_exceptions=False,
+        )
+        self.invalidate_recordset(["tries", "next_try_at", "state"], flush=False)
 
     def action_replay(self):
         """Try to apply orphans and unmatched events again, now."""
