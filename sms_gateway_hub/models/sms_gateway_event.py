@@ -530,7 +530,9 @@ class SmsGatewayEvent(models.Model):
         """
         if not outcomes:
             return
-        ids, states, message_ids = (list(column) for column in zip(*outcomes))
+        ids, states, message_ids = (
+            list(column) for column in zip(*outcomes, strict=True)
+        )
         self.env.cr.execute(
             SQL(
                 """
@@ -566,8 +568,9 @@ class SmsGatewayEvent(models.Model):
                                            THEN change.cost_company
                                            ELSE message.cost_company END,
                        state_at = coalesce(change.at, message.state_at),
-                       delivered_at = CASE WHEN change.state = 'delivered'
-                                           THEN coalesce(change.at, message.delivered_at)
+                       delivered_at = CASE WHEN change.at IS NOT NULL
+                                                AND change.state = 'delivered'
+                                           THEN change.at
                                            ELSE message.delivered_at END,
                        sent_at = CASE WHEN change.at IS NULL THEN message.sent_at
                                       WHEN change.state = 'sent' THEN change.at
