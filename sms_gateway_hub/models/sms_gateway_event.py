@@ -397,22 +397,28 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _apply_inbound(self, events, budget_s=None):
-        """Take texts in, each apart.
+        """Take texts in: together, which is cheaper, and each apart if that fails.
 
         :param float budget_s: after so many seconds the rest waits for the next pass
         """
-        tried = self.browse()
-        end = time.monotonic() + (budget_s or 0.0)
-        for event in events:
-            if event in tried:
-                continue
-            if budget_s and tried and time.monotonic() > end:
-                break
-            # One text may have come in several events: its parts.
-            text = event._get_text_events()
-            tried |= text
-            if not text:
-                continue
+        if not events:
+            return
+        together = self.with_context(sms_gateway_together=True)
+        try:
+            with self.env.cr.savepoint():
+                for text in together._get_texts(events, budget_s):
+                    text._receive_text()
+            return
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception as error:
+            # What failed is told below, by the text that it belongs to.
+            _logger.info(
+                "%s texts could not be taken in together: %s",
+                len(events),
+                type(error).__name__,
+            )
+        for text in self._get_texts(events, budget_s):
             try:
                 with self.env.cr.savepoint():
                     text._receive_text()
@@ -420,8 +426,27 @@ class SmsGatewayEvent(models.Model):
                 raise
             except Exception:
                 # One poisoned text must not hold up the others, nor be lost.
-                _logger.exception("Event %s could not be applied", event.id)
+                _logger.exception("Event %s could not be applied", text[0].id)
                 text._park()
+
+    @api.model
+    def _get_texts(self, events, budget_s=None):
+        """Give the texts of events, one after the other: each the events of a text.
+
+        :param float budget_s: after so many seconds there are no more
+        """
+        tried = self.browse()
+        end = time.monotonic() + (budget_s or 0.0)
+        for event in events.with_env(self.env):
+            if event in tried:
+                continue
+            if budget_s and tried and time.monotonic() > end:
+                break
+            # One text may have come in several events: its parts.
+            text = event._get_text_events()
+            tried |= text
+            if text:
+                yield text
 
     def _receive_text(self):
         """Take in the one text of these events."""
