@@ -26,7 +26,8 @@ class CallRates:
     def __init__(self):
         self.calls = SharedLimit(const.CALLBACK_WINDOW_S)
         self.bad = SharedLimit(60.0)
-        # Digest of a token -> (id of its gateway, calls per second), when last seen.
+        # Digest of a token -> (id and kind of its gateway, calls per second), when last
+        # seen.
         self.gateways = LRU(10_000)
         # (database, digest, network) of verified calls.
         self.genuine = LRU(10_000)
@@ -48,7 +49,8 @@ class CallRates:
         if self.bad.is_over(key) and key not in self.genuine:
             raise WebhookRejected(429, self.bad.get_wait_s())
         if digest in self.gateways:
-            self.count_call(env, *self.gateways[digest])
+            gateway_id, _code, rate = self.gateways[digest]
+            self.count_call(env, gateway_id, rate)
 
     def count_call(self, env, gateway_id, rate):
         """Count a call for a gateway.
@@ -66,15 +68,18 @@ class CallRates:
         if rate and not self.calls.hit(key, limit, take):
             raise WebhookRejected(429, self.calls.get_wait_s())
 
-    def note_gateway(self, env, digest, gateway):
-        """Remember whose a token is, or that it is nobody's.
+    def find_gateway(self, env, digest):
+        """Return the gateway of a token, and remember it.
 
-        :param gateway: sms.gateway, at most one
+        :return: sms.gateway, at most one
         """
+        known = self.gateways.get(digest)
+        gateway = env["sms.gateway"]._find_by_digest(digest, known and known[:2])
         if gateway:
-            self.gateways[digest] = gateway.id, gateway.callback_rate
+            self.gateways[digest] = gateway.id, gateway.code, gateway.callback_rate
         else:
             self.gateways.pop(digest, None)
+        return gateway
 
     def note_bad(self, env, digest, address):
         """Count a call that could not be verified, or is for nobody."""
@@ -119,8 +124,8 @@ class CallRates:
         if now - self._learned_at.get(env.cr.dbname, -_LEARN_EVERY_S) < _LEARN_EVERY_S:
             return
         self._learned_at[env.cr.dbname] = now
-        for digest, gateway_id, rate in env["sms.gateway"]._get_callback_digests():
-            self.gateways[digest] = gateway_id, rate
+        for digest, *known in env["sms.gateway"]._get_callback_digests():
+            self.gateways[digest] = tuple(known)
 
 
 rates = CallRates()

@@ -142,8 +142,7 @@ class SmsGatewayWebhook(http.Controller):
         digest = webhook.token_digest(token) if token.isascii() else _NO_TOKEN
         rates.check(env, digest, data.remote_addr)
         try:
-            gateway = env["sms.gateway"]._find_by_digest(digest)
-            rates.note_gateway(env, digest, gateway)
+            gateway = rates.find_gateway(env, digest)
             if not gateway or action not in const.WEBHOOK_ACTIONS:
                 raise WebhookRejected(404)
             adapter = gateway._get_adapter()

@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import api, fields, models
+from odoo.exceptions import MissingError
 from odoo.tools import SQL
 
 from .. import const
@@ -26,14 +27,20 @@ class SmsGateway(models.Model):
     )
 
     @api.model
-    def _find_by_digest(self, digest):
+    def _find_by_digest(self, digest, likely=None):
         """Return the gateway in service that a callback is for, at most one.
 
         With it comes what its adapter needs to verify and to store: the whole row would
         cost more than the verification.
 
         :param str digest: of the token
+        :param likely: (id, kind) of the gateway that it was for the last time
         """
+        if likely:
+            gateway = self.browse(likely[0])
+            gateway.fetch(self._get_callback_fields(likely[1]))
+            if gateway._is_called_by(digest):
+                return gateway
         self.flush_model(["webhook_digest", "state", "active"])
         rows = self.env.execute_query(
             SQL(
@@ -51,16 +58,27 @@ class SmsGateway(models.Model):
         gateway.fetch(self._get_callback_fields(code))
         return gateway
 
+    def _is_called_by(self, digest):
+        """Say whether a callback is for this gateway, which may be gone."""
+        try:
+            return bool(
+                self.webhook_digest == digest
+                and self.active
+                and self.state != "disabled"
+            )
+        except MissingError:
+            return False
+
     @api.model
     def _get_callback_digests(self):
         """Return the tokens in service.
 
-        :return: list of (digest, id of the gateway, callbacks per second)
+        :return: list of (digest, id and kind of the gateway, callbacks per second)
         """
         return self.env.execute_query(
             SQL(
                 """
-                SELECT webhook_digest, id, callback_rate FROM sms_gateway
+                SELECT webhook_digest, id, code, callback_rate FROM sms_gateway
                  WHERE webhook_digest IS NOT NULL AND state != 'disabled' AND active
                 """
             )
@@ -75,8 +93,10 @@ class SmsGateway(models.Model):
         :param str code: the kind of gateway
         """
         return [
-            "code",
+            "active",
             "callback_rate",
+            "code",
+            "state",
             *(
                 name
                 for name, field in self._fields.items()

@@ -324,12 +324,13 @@ class SmsGatewayEvent(models.Model):
         asked = self.env.cr.precommit.data.setdefault("sms_gateway_apply", set())
         if at in asked:
             return
-        cron = self.env.ref(
-            "sms_gateway_hub.ir_cron_apply_events", raise_if_not_found=False
+        # Who deletes the job deletes its name, too: to look for it costs no query.
+        cron_id = self.env["ir.model.data"]._xmlid_to_res_id(
+            "sms_gateway_hub.ir_cron_apply_events"
         )
-        if cron:
+        if cron_id:
             asked.add(at)
-            cron.sudo()._trigger(at)
+            self.env["ir.cron"].sudo().browse(cron_id)._trigger(at)
 
     @api.model
     def _apply_due(self, event_ids=None):

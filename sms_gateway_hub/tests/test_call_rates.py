@@ -223,6 +223,24 @@ class TestCallRates(FrozenMixin, WebhookCase):
         self.check(self.post([report("delivered")], token=old), 404)
         self.assertNotIn(webhook.token_digest(old), rates.gateways)
 
+    def test_known_gateway_changes(self):
+        """What a process remembers of a gateway is never believed without asking."""
+        other = self.make_gateway(name="Other")
+        token = other.webhook_token
+        for label, change, status in (
+            ("in service", lambda: None, 200),
+            ("disabled", lambda: other.write({"state": "disabled"}), 404),
+            ("in test", lambda: other.write({"state": "test"}), 200),
+            ("archived", lambda: other.write({"active": False}), 404),
+            ("back", lambda: other.write({"active": True}), 200),
+            ("another secret", lambda: other.write({"testing_secret": "x"}), 403),
+            ("another kind", lambda: self.force(other, code="sandbox"), 403),
+            ("gone", other.unlink, 404),
+        ):
+            with self.subTest(label):
+                change()
+                self.check(self.post([report("sent")], token=token), status)
+
     def test_genuine_calls_are_never_lost(self):
         """Where verified calls came from, none is held off, whoever else is there."""
         self.check(self.post([report("delivered")]), 200)

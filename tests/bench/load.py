@@ -112,7 +112,7 @@ MAKERS = {
 
 
 def exchange(port, request, source="127.0.0.1"):
-    """Send a request from an address of this machine; return the status of its answer."""
+    """Send a request from one of our addresses; return the status of its answer."""
     with socket.create_connection(
         ("127.0.0.1", port), timeout=60, source_address=(source, 0)
     ) as sock:
