@@ -330,7 +330,31 @@ class SmsGatewayEvent(models.Model):
         )
         if cron_id:
             asked.add(at)
-            self.env["ir.cron"].sudo().browse(cron_id)._trigger(at)
+            cron = self.env["ir.cron"].sudo().browse(cron_id)
+            # All that a trigger asks for; else the whole job is read.
+            cron.fetch(["active"])
+            if at or cron.active and not self._is_woken(cron):
+                cron._trigger(at)
+
+    @api.model
+    def _is_woken(self, cron):
+        """Say whether a job is about to run, and will see what is stored here.
+
+        A trigger costs a row and a connection; for many callbacks one is enough. One
+        that the job has not begun with is held until the commit, so that it begins
+        after that. Those that it is at, and maybe past looking, it holds itself.
+        """
+        self.env.cr.execute(
+            """
+            SELECT FROM ir_cron_trigger
+             WHERE cron_id = %s AND call_at <= %s
+             LIMIT 1
+               FOR KEY SHARE SKIP LOCKED
+            """,
+            (cron.id, fields.Datetime.now()),
+            log_exceptions=False,
+        )
+        return bool(self.env.cr.rowcount)
 
     @api.model
     def _apply_due(self, event_ids=None):

@@ -399,6 +399,19 @@ class TestWebhookDoor(WebhookCase):
                             ("applied", "pending", "ignored", "unreadable"),
                         )
 
+    def test_one_run_for_many_callbacks(self):
+        """The job is woken once until it begins: a trigger for each would cost more."""
+        cron = self.env.ref("sms_gateway_hub.ir_cron_apply_events")
+        triggers = self.env["ir.cron.trigger"].sudo()
+        triggers.search([("cron_id", "=", cron.id)]).unlink()
+        for n in range(3):
+            self.check(self.post([inbound("Hi", event=f"E{n}")]), 200)
+        self.assertEqual(triggers.search_count([("cron_id", "=", cron.id)]), 1)
+        # It begins.
+        triggers.search([("cron_id", "=", cron.id)]).unlink()
+        self.check(self.post([inbound("Hi", event="E4")]), 200)
+        self.assertEqual(triggers.search_count([("cron_id", "=", cron.id)]), 1)
+
     def test_form(self):
         """The body of a form is there raw for the signature, and parsed."""
         body = (
