@@ -3,6 +3,7 @@
 """P8 to P10: how fast callbacks are taken, and how cheaply forged ones are refused."""
 
 import time
+from contextlib import contextmanager
 
 from odoo.addons.sms_gateway_hub.tools.transaction import in_new_transaction
 
@@ -82,6 +83,8 @@ def callback_rates(bench, many, few, gateway_ids):
     with (
         bench.server(many, "callbacks-many", workers=_WORKERS, cron_threads=0) as big,
         bench.server(few, "callbacks-few", workers=_WORKERS, cron_threads=0) as small,
+        job_in_service(many),
+        job_in_service(few),
     ):
         sides = []
         for site, server in ((many, big), (few, small)):
@@ -119,6 +122,22 @@ def _core_trackers(site, count):
     ]
 
 
+@contextmanager
+def job_in_service(site):
+    """Let callbacks wake the job that applies them, as they do; nothing runs it."""
+    query = """
+        UPDATE ir_cron SET active = %s WHERE id IN (
+               SELECT res_id FROM ir_model_data
+                WHERE module = 'sms_gateway_hub' AND name = 'ir_cron_apply_events')
+    """
+    site.rows(query, True)
+    try:
+        yield
+    finally:
+        site.rows(query, False)
+        site.rows("DELETE FROM ir_cron_trigger")
+
+
 @metric("P8", "P9", "P10")
 def measure_callbacks(bench):
     """Callbacks, signed, stored durably before the answer; an empty route; core's."""
@@ -137,7 +156,10 @@ def measure_callbacks(bench):
         "ON CONFLICT DO NOTHING",
         uuids,
     )
-    with bench.server(site, "callbacks", workers=_WORKERS, cron_threads=0) as server:
+    with (
+        bench.server(site, "callbacks", workers=_WORKERS, cron_threads=0) as server,
+        job_in_service(site),
+    ):
         with site.env() as env:
             base_url = env["res.company"].browse(company_id).get_base_url()
         empty = make_empty(bench, server)
