@@ -35,8 +35,9 @@ class SmsGatewayEvent(models.Model):
     _order = "id desc"
     _rec_names_search = ["external_ref", "message_uuid", "number"]
 
+    # Found by the index of the keys.
     gateway_id = fields.Many2one(
-        "sms.gateway", required=True, index=True, ondelete="cascade", readonly=True
+        "sms.gateway", required=True, ondelete="cascade", readonly=True
     )
     company_id = fields.Many2one(related="gateway_id.company_id", store=True)
     event_key = fields.Char(
