@@ -356,7 +356,7 @@ class TestOwnerMail(MailCase, MockSmtplibCase):
         )
 
     def test_texts_that_came_together(self):
-        """Each is told of as if it had come alone: by its own e-mail, so many an hour."""
+        """Each is told of as if it had come alone: by its own e-mail, some an hour."""
         with patch.object(const, "MAILS_PER_H", 2):
             self.store(
                 (NUMBERS[0], "One"),
