@@ -390,9 +390,9 @@ def test_t5_more_calls_than_a_gateway_may_make(server, database, door):
         assert set(statuses) <= {200, 429}, statuses
         taken = statuses.count(200)
         if not rounds:
-            # Thirty in ten seconds. Each of four workers has three for free and one
-            # that tells it who is called; and another ten seconds may have begun.
-            assert 20 <= taken <= 2 * (30 + 4 * 4), taken
+            # Thirty in ten seconds. Each of three further workers has three for free,
+            # and another ten seconds may have begun.
+            assert 20 <= taken <= 2 * (30 + 3 * 3), taken
         waiting = [
             text
             for text, status in zip(waiting, statuses, strict=True)

@@ -48,15 +48,22 @@ class CallRates:
             key = self._get_key(env, digest, address)
         if self.bad.is_over(key) and key not in self.genuine:
             raise WebhookRejected(429, self.bad.get_wait_s())
-        if digest in self.gateways:
-            gateway_id, _code, rate = self.gateways[digest]
-            self.count_call(env, gateway_id, rate)
+        if known := self.gateways.get(digest):
+            self.check_gateway(env, known[0])
+
+    def check_gateway(self, env, gateway_id):
+        """Refuse a call for a gateway that is over its rate.
+
+        :raise WebhookRejected: 429, with the seconds to wait
+        """
+        if self.calls.is_over((env.cr.dbname, gateway_id)):
+            raise WebhookRejected(429, self.calls.get_wait_s())
 
     def count_call(self, env, gateway_id, rate):
-        """Count a call for a gateway.
+        """Count a verified call for a gateway: forged ones use up nothing.
 
         :param int rate: calls per second, 0 for no limit
-        :raise WebhookRejected: 429, with the seconds to wait
+        :return: bool, whether it is still allowed
         """
 
         def take(window, hits):
@@ -64,9 +71,7 @@ class CallRates:
             return env["sms.gateway.rate"]._take(key, window, hits)[0]
 
         key = env.cr.dbname, gateway_id
-        limit = rate * const.CALLBACK_WINDOW_S
-        if rate and not self.calls.hit(key, limit, take):
-            raise WebhookRejected(429, self.calls.get_wait_s())
+        return not rate or self.calls.hit(key, rate * const.CALLBACK_WINDOW_S, take)
 
     def find_gateway(self, env, digest):
         """Return the gateway of a token, and remember it.
@@ -98,13 +103,19 @@ class CallRates:
 
         self.bad.hit(key, const.BAD_CALLBACKS_PER_MIN, take)
 
-    def note_genuine(self, env, digest, address):
-        """Remember where verified calls come from, for all processes."""
+    def note_genuine(self, env, digest, address, gateway):
+        """Count a verified call, and remember where it came from, for all processes.
+
+        :param gateway: sms.gateway, one
+        :raise WebhookRejected: 429, with the seconds to wait
+        """
         key = self._get_key(env, digest, address)
         if key not in self.genuine:
             rate = env["sms.gateway.rate"]
             rate._note_genuine(rate._get_caller_key(*key))
             self.genuine[key] = True
+        if not self.count_call(env, gateway.id, gateway.callback_rate):
+            raise WebhookRejected(429, self.calls.get_wait_s())
 
     def reset(self):
         """Forget everything."""

@@ -152,7 +152,7 @@ class SmsGatewayWebhook(http.Controller):
         except WebhookRejected:
             rates.note_bad(env, digest, data.remote_addr)
             raise
-        rates.note_genuine(env, digest, data.remote_addr)
+        rates.note_genuine(env, digest, data.remote_addr, gateway)
         outcome = "stored"
         try:
             items = adapter._parse_webhook(gateway, action, data)

@@ -25,9 +25,9 @@ _logger = logging.getLogger(__name__)
 # Wrong proofs for one address from one peer, and addresses that one peer guesses.
 failures = RateLimit(const.POLL_FAILURES_PER_MIN, 60.0)
 guesses = RateLimit(const.POLL_GUESSES_PER_MIN, 60.0)
-# Digests of addresses that are some device's -> (id of its gateway, calls per second).
-# These are no guesses, whatever another one behind the same router does, e.g. a phone
-# that was given up and calls on.
+# Digests of addresses that are some device's -> id of its gateway. These are no
+# guesses, whatever another one behind the same router does, e.g. a phone that was given
+# up and calls on.
 known = LRU(10_000)
 
 _SENTENCES = {
@@ -136,15 +136,18 @@ class SmsGatewayPoll(http.Controller):
         # only.
         env = request.env(user=SUPERUSER_ID, su=True)
         if digest in known:
-            rates.count_call(env, *known[digest])
+            rates.check_gateway(env, known[digest])
         result = in_new_transaction(env, lambda new: self._handle(new, token, data))
         if result is None:
             known.pop(digest, None)
             guesses.hit(network)
             raise WebhookRejected(404)
-        known[digest], step, device_id, answer = result
+        (known[digest], rate), step, device_id, answer = result
         if step is None or step.kind == "refused":
             failures.hit(key)
+        else:
+            # It is taken: the next ones are too many.
+            rates.count_call(env, known[digest], rate)
         if answer is None:
             answer = self._reply_at_once(env, device_id, data, step)
         status, content_type, body = answer
