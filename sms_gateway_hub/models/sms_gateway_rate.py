@@ -41,7 +41,8 @@ class SmsGatewayRate(models.Model):
     def _get_caller_key(self, *parts):
         """Return the key of a caller, which many others may share."""
         digest = hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).digest()
-        return f"caller/{int.from_bytes(digest[:8], "big") % _SLOTS}"
+        slot = int.from_bytes(digest[:8], "big") % _SLOTS
+        return f"caller/{slot}"
 
     @api.model
     def _take(self, key, window, hits):
