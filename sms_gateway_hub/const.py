@@ -375,6 +375,13 @@ PAUSE_CAP_S = 31 * 24 * 3600
 
 WEBHOOK_MAX_BYTES = 64 * 1024
 WEBHOOK_ACTIONS = ("status", "inbound")
+# Callbacks of one gateway that are taken in a second, unless it says otherwise. They
+# are counted over longer, so that what comes in a burst is taken.
+CALLBACK_RATE = 200
+CALLBACK_WINDOW_S = 10
+# Calls of one network that could not be verified, within a minute. Where verified ones
+# came from, none is refused for that.
+BAD_CALLBACKS_PER_MIN = 60
 # Gaps between the tries to match a parked event, then it is shown as an orphan.
 EVENT_GAPS_S = (2, 5, 15, 60, 300, 900, 3600, 3600, 3600)
 EVENT_LIFETIME_S = 24 * 3600

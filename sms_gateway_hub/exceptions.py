@@ -115,9 +115,11 @@ class GatewayOutcomeUnknown(GatewayError):
 class WebhookRejected(Exception):
     """A callback is refused: fixed answer, no row, no detail for the caller.
 
-    :param int http_status: 401, 403, 404, 405 or 400
+    :param int http_status: 401, 403, 404, 405, 429 or 400
+    :param int retry_after_s: when to call again, with 429
     """
 
-    def __init__(self, http_status=403):
+    def __init__(self, http_status=403, retry_after_s=None):
         super().__init__(str(http_status))
         self.http_status = http_status
+        self.retry_after_s = retry_after_s

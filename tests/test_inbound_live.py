@@ -11,6 +11,7 @@ import json
 import os
 import random
 import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -40,17 +41,22 @@ class Door:
         )[0][0]
         self.target = f"/sms_gateway/{token}/inbound"
 
-    def deliver(self, number, text, event, part=None, **headers):
+    def deliver(
+        self, number, text, event, part=None, source="127.0.0.1", signed=True, **headers
+    ):
         """Post a signed text; return the HTTP status, or None without an answer.
 
         :param list part: reference, number and total, of a part of a long text
+        :param str source: address that the call comes from, 127.…
         """
         row = {"id": event, "type": "inbound", "from": number, "to": "4711"}
         if part:
             row["part"] = part
         body = json.dumps({"events": [{**row, "text": text}]}).encode()
         signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=60, source_address=(source, 0)
+        )
         try:
             connection.request(
                 "POST",
@@ -58,7 +64,7 @@ class Door:
                 body=body,
                 headers={
                     "Content-Type": "application/json",
-                    "X-Signature": signature,
+                    "X-Signature": signature if signed else "0" * 64,
                     **headers,
                 },
             )
@@ -70,7 +76,7 @@ class Door:
         finally:
             connection.close()
 
-    def deliver_all(self, texts):
+    def deliver_all(self, texts, **values):
         """Deliver (number, text, event[, part]) by many clients that start together.
 
         :return: list of the statuses, in order
@@ -79,7 +85,7 @@ class Door:
 
         def work(mine):
             barrier.wait(30)
-            return [self.deliver(*text) for text in mine]
+            return [self.deliver(*text, **values) for text in mine]
 
         with ThreadPoolExecutor(CLIENTS) as pool:
             parts = list(pool.map(work, (texts[n::CLIENTS] for n in range(CLIENTS))))
@@ -371,3 +377,56 @@ def test_t17_session_of_an_administrator(server, database, door):
     assert (author, state) == (None, "received")
     # Odoo's robot, never the administrator whose session it was.
     assert {creator, writer} == {1}
+
+
+def test_t5_more_calls_than_a_gateway_may_make(server, database, door):
+    """All workers count together; what is to be repeated is taken when it is."""
+    server.call("sms.gateway", "write", [door.gateway_id], {"callback_rate": 3})
+    waiting = [(new_number(), "Flood", f"FLOOD-{n}") for n in range(100)]
+    begin = time.monotonic()
+    rounds = 0
+    while waiting:
+        statuses = door.deliver_all(waiting)
+        assert set(statuses) <= {200, 429}, statuses
+        taken = statuses.count(200)
+        if not rounds:
+            # Thirty in ten seconds. Each of three further workers has three for free,
+            # and another ten seconds may have begun.
+            assert 20 <= taken <= 2 * (30 + 3 * 3), taken
+        waiting = [
+            text
+            for text, status in zip(waiting, statuses, strict=True)
+            if status == 429
+        ]
+        rounds += 1
+        assert time.monotonic() - begin < 120, len(waiting)
+        if waiting:
+            time.sleep(2)
+    rows = database.rows(
+        "SELECT count(*), count(DISTINCT event_key) FROM sms_gateway_event "
+        "WHERE gateway_id = %s",
+        door.gateway_id,
+    )
+    assert rows == [(100, 100)]
+
+
+def test_t5_forged_calls(server, database, door):
+    """A flood of forged calls is held off by all workers, and costs no genuine one."""
+    assert door.deliver(new_number(), "Hi", "BEFORE") == 200
+    forged = [(new_number(), "Forged", f"FORGED-{n}") for n in range(400)]
+    statuses = door.deliver_all(forged, source="127.0.0.7", signed=False)
+    assert set(statuses) == {403, 429}
+    # Sixty a minute, six more for each of three further workers; a minute may have
+    # begun meanwhile.
+    assert 50 <= statuses.count(403) <= 2 * (60 + 6 * 4) + CLIENTS
+    # From where genuine calls come none is held off, whatever else comes from there.
+    statuses = door.deliver_all(forged, signed=False)
+    assert set(statuses) == {403}
+    texts = [(new_number(), "Hi", f"GENUINE-{n}") for n in range(40)]
+    assert set(door.deliver_all(texts)) == {200}
+    # Another phone or gateway, that nobody called for yet, is not held off either.
+    assert door.deliver(new_number(), "Hi", "ELSEWHERE", source="127.0.0.8") == 200
+    rows = database.rows(
+        "SELECT count(*) FROM sms_gateway_event WHERE gateway_id = %s", door.gateway_id
+    )
+    assert rows == [(42,)]

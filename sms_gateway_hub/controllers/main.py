@@ -13,6 +13,7 @@ from ..tools import webhook
 from ..tools.gateway_data import WebhookData
 from ..tools.transaction import in_new_transaction
 from ..tools.transport import written_forms
+from .call_rates import rates
 
 _logger = logging.getLogger(__name__)
 
@@ -100,9 +101,9 @@ def raw_record(data, secrets):
 class SmsGatewayWebhook(http.Controller):
     """The one door for gateways.
 
-    The order is fixed: size, gateway by token, verify, parse, store, commit, 2xx. What
-    a callback sets off comes after the commit. No session, no redirect, no HTML, and
-    fixed bodies: a caller learns nothing but the status.
+    The order is fixed: size, rate, gateway by token, verify, parse, store, commit, 2xx.
+    What a callback sets off comes after the commit. No session, no redirect, no HTML,
+    and fixed bodies: a caller learns nothing but the status.
     """
 
     @http.route(
@@ -127,7 +128,9 @@ class SmsGatewayWebhook(http.Controller):
         try:
             return self._receive(token, action)
         except WebhookRejected as rejected:
-            return self._answer(rejected.http_status)
+            return self._answer(
+                rejected.http_status, retry_after_s=rejected.retry_after_s
+            )
         except Exception:
             # The gateway repeats on 503; a 500 or a traceback is never an answer.
             _logger.exception("A callback could not be taken")
@@ -137,15 +140,19 @@ class SmsGatewayWebhook(http.Controller):
         data = read_call()
         env = request.env(user=SUPERUSER_ID, su=True)
         digest = webhook.token_digest(token) if token.isascii() else _NO_TOKEN
-        gateway = env["sms.gateway"].search(
-            [("webhook_digest", "=", digest), ("state", "!=", "disabled")], limit=1
-        )
-        if not gateway or action not in const.WEBHOOK_ACTIONS:
-            raise WebhookRejected(404)
-        adapter = gateway._get_adapter()
-        if data.method not in adapter._get_webhook_methods(gateway):
-            raise WebhookRejected(405)
-        adapter._verify_webhook(gateway, data)
+        rates.check(env, digest, data.remote_addr)
+        try:
+            gateway = rates.find_gateway(env, digest)
+            if not gateway or action not in const.WEBHOOK_ACTIONS:
+                raise WebhookRejected(404)
+            adapter = gateway._get_adapter()
+            if data.method not in adapter._get_webhook_methods(gateway):
+                raise WebhookRejected(405)
+            adapter._verify_webhook(gateway, data)
+        except WebhookRejected:
+            rates.note_bad(env, digest, data.remote_addr)
+            raise
+        rates.note_genuine(env, digest, data.remote_addr, gateway)
         outcome = "stored"
         try:
             items = adapter._parse_webhook(gateway, action, data)
@@ -203,9 +210,14 @@ class SmsGatewayWebhook(http.Controller):
             )
             return b""
 
-    def _answer(self, status, body=b"", content_type="text/plain; charset=utf-8"):
-        return request.make_response(
-            body,
-            headers=[("Content-Type", content_type), ("Cache-Control", "no-store")],
-            status=status,
-        )
+    def _answer(
+        self,
+        status,
+        body=b"",
+        content_type="text/plain; charset=utf-8",
+        retry_after_s=None,
+    ):
+        headers = [("Content-Type", content_type), ("Cache-Control", "no-store")]
+        if retry_after_s:
+            headers.append(("Retry-After", str(retry_after_s)))
+        return request.make_response(body, headers=headers, status=status)

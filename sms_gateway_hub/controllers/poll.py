@@ -17,6 +17,7 @@ from ..tools import webhook
 from ..tools.gateway_data import InboundMessage, PollOutcome, PollStep
 from ..tools.rate_limit import RateLimit, network_of
 from ..tools.transaction import in_new_transaction
+from .call_rates import rates
 from .main import raw_record, read_call
 
 _logger = logging.getLogger(__name__)
@@ -24,8 +25,9 @@ _logger = logging.getLogger(__name__)
 # Wrong proofs for one address from one peer, and addresses that one peer guesses.
 failures = RateLimit(const.POLL_FAILURES_PER_MIN, 60.0)
 guesses = RateLimit(const.POLL_GUESSES_PER_MIN, 60.0)
-# Digests of addresses that are some device's: these are no guesses, whatever another
-# one behind the same router does, e.g. a phone that was given up and calls on.
+# Digests of addresses that are some device's -> id of its gateway. These are no
+# guesses, whatever another one behind the same router does, e.g. a phone that was given
+# up and calls on.
 known = LRU(10_000)
 
 _SENTENCES = {
@@ -33,7 +35,7 @@ _SENTENCES = {
     405: "Method not allowed.",
     411: "The length of the body is missing.",
     413: "Too large.",
-    429: "Too many wrong tries. Wait a minute.",
+    429: "Too many calls, or too many wrong tries. Wait a minute.",
 }
 
 
@@ -91,7 +93,9 @@ class SmsGatewayPoll(http.Controller):
         try:
             return self._poll(token)
         except WebhookRejected as rejected:
-            return self._answer(rejected.http_status)
+            return self._answer(
+                rejected.http_status, retry_after_s=rejected.retry_after_s
+            )
         except psycopg2.Error as error:
             # Its words may hold a number or a text.
             _logger.error(
@@ -127,19 +131,23 @@ class SmsGatewayPoll(http.Controller):
         digest = webhook.token_digest(token)
         key = (digest, network)
         if failures.is_over(key) or digest not in known and guesses.is_over(network):
-            raise WebhookRejected(429)
+            raise WebhookRejected(429, retry_after_s=60)
         # A copy of the call for each try of the transaction is not needed: it is read
         # only.
         env = request.env(user=SUPERUSER_ID, su=True)
+        if digest in known:
+            rates.check_gateway(env, known[digest])
         result = in_new_transaction(env, lambda new: self._handle(new, token, data))
         if result is None:
             known.pop(digest, None)
             guesses.hit(network)
             raise WebhookRejected(404)
-        known[digest] = True
-        step, device_id, answer = result
+        (known[digest], rate), step, device_id, answer = result
         if step is None or step.kind == "refused":
             failures.hit(key)
+        else:
+            # It is taken: the next ones are too many.
+            rates.count_call(env, known[digest], rate)
         if answer is None:
             answer = self._reply_at_once(env, device_id, data, step)
         status, content_type, body = answer
@@ -148,17 +156,19 @@ class SmsGatewayPoll(http.Controller):
     def _handle(self, env, token, data):
         """Do what a device asks for, and word the answer: one transaction.
 
-        :return: None for an unknown device, else (step or None, id of the device,
-            answer or None when more is to be done first)
+        :return: None for an unknown device, else (id and rate of its gateway, step or
+            None, id of the device, answer or None when more is to be done first)
         """
         device = env["sms.gateway.device"]._find_by_token(token)
         if not device:
             return None
-        adapter = device.gateway_id._get_adapter()
+        gateway = device.gateway_id
+        rate = gateway.id, gateway.callback_rate
+        adapter = gateway._get_adapter()
         if not adapter._is_pull():
             # The addon of its kind was uninstalled.
             return None
-        if data.method not in adapter._get_poll_methods(device.gateway_id):
+        if data.method not in adapter._get_poll_methods(gateway):
             raise WebhookRejected(405)
         try:
             step = adapter._parse_poll(device, data)
@@ -178,9 +188,9 @@ class SmsGatewayPoll(http.Controller):
                 raw = raw_record(data, device._get_secrets())
             outcome = device._execute(step, data, raw)
             if step.then_offer and outcome.done:
-                return step, device.id, None
+                return rate, step, device.id, None
         answer = adapter._make_poll_response(device, data, step, outcome)
-        return step, device.id, answer
+        return rate, step, device.id, answer
 
     def _reply_at_once(self, env, device_id, data, step):
         """Apply what just came in, so that its answers can ride on this one.
@@ -217,12 +227,11 @@ class SmsGatewayPoll(http.Controller):
             _logger.exception("Answers cannot ride on the answer: device %s", device_id)
             return in_new_transaction(env, word)
 
-    def _answer(self, status, body=None, content_type=None):
+    def _answer(self, status, body=None, content_type=None, retry_after_s=None):
         if body is None:
             body = neutral_document(_SENTENCES.get(status, "Not available now."))
             content_type = "application/json; charset=utf-8"
-        return request.make_response(
-            body,
-            headers=[("Content-Type", content_type), ("Cache-Control", "no-store")],
-            status=status,
-        )
+        headers = [("Content-Type", content_type), ("Cache-Control", "no-store")]
+        if retry_after_s:
+            headers.append(("Retry-After", str(retry_after_s)))
+        return request.make_response(body, headers=headers, status=status)

@@ -37,6 +37,7 @@ from . import sms_gateway_address
 from . import sms_gateway_answers
 from . import sms_gateway_attempt
 from . import sms_gateway_balance
+from . import sms_gateway_callback
 from . import sms_gateway_device
 from . import sms_gateway_event
 from . import sms_gateway_event_device
@@ -52,6 +53,7 @@ from . import sms_gateway_message_pull
 from . import sms_gateway_message_schedule
 from . import sms_gateway_message_thread
 from . import sms_gateway_pull
+from . import sms_gateway_rate
 from . import sms_gateway_sandbox_rule
 from . import sms_gateway_schedule
 from . import sms_gateway_sender

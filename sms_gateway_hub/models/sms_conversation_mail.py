@@ -10,7 +10,7 @@ from datetime import timedelta
 import psycopg2
 from markupsafe import Markup, escape
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import format_datetime
@@ -57,14 +57,17 @@ class SmsConversation(models.Model):
         :param message: sms.gateway.message, the text to answer, or none
         :param str note: words of whoever handed the conversation over
         :param by: res.users who handed it over
-        :return: mail.mail, none if there was no need or no way
+        :return: mail.mail, none if there was no need or no way, or if it is written
+            together with those of other texts
         """
         self.ensure_one()
         user = self.user_id.sudo()
         mails = self.env["mail.mail"].sudo()
         if not (user.active and email_normalize(user.email or "", strict=False)):
             return mails
+        waiting = self._get_waiting_mails()
         sent = self._count_owner_mails(user)
+        sent += sum(key == (self.id, user.id) for key, *_values in waiting)
         if sent >= const.MAILS_PER_H:
             return mails
         conversation = self.sudo().with_context(
@@ -84,35 +87,29 @@ class SmsConversation(models.Model):
         email_from = conversation._get_mail_sender(name)
         message_id = self._make_message_id()
         subject = values["subject"]
-        mail_message = (
-            self.env["mail.message"]
-            .sudo()
-            .create(
-                {
-                    "model": self._name,
-                    "res_id": self.id,
-                    # Nobody's chatter shows it, and as it has no subtype no other
-                    # e-mail about the conversation refers to it: its Message-Id
-                    # stays between us and its recipient.
-                    "message_type": "user_notification",
-                    "subtype_id": False,
-                    "is_internal": True,
-                    "message_id": message_id,
-                    "subject": subject,
-                    "body": "",
-                    "author_id": False,
-                    "email_from": email_from,
-                    "reply_to": reply_to
-                    and conversation._format_address(name, reply_to)
-                    or email_from,
-                    "partner_ids": [fields.Command.set(user.partner_id.ids)],
-                    "email_add_signature": False,
-                }
-            )
-        )
-        mail = mails.create(
+        prepared = (
+            (self.id, user.id),
             {
-                "mail_message_id": mail_message.id,
+                "model": self._name,
+                "res_id": self.id,
+                # Nobody's chatter shows it, and as it has no subtype no other e-mail
+                # about the conversation refers to it: its Message-Id stays between us
+                # and its recipient.
+                "message_type": "user_notification",
+                "subtype_id": False,
+                "is_internal": True,
+                "message_id": message_id,
+                "subject": subject,
+                "body": "",
+                "author_id": False,
+                "email_from": email_from,
+                "reply_to": reply_to
+                and conversation._format_address(name, reply_to)
+                or email_from,
+                "partner_ids": [fields.Command.set(user.partner_id.ids)],
+                "email_add_signature": False,
+            },
+            {
                 "body_html": conversation._render_mail(
                     "sms_gateway_hub.conversation_mail_owner", values
                 ),
@@ -120,10 +117,51 @@ class SmsConversation(models.Model):
                 "headers": repr({**_HEADERS, "Auto-Submitted": "auto-generated"}),
                 "recipient_ids": [fields.Command.set(user.partner_id.ids)],
                 "auto_delete": True,
-            }
+            },
+        )
+        if not self.env.context.get("sms_gateway_together"):
+            return self._create_owner_mails([prepared])
+        if not waiting:
+            self.env.cr.precommit.add(self._create_waiting_mails)
+        waiting.append(prepared)
+        return mails
+
+    @api.model
+    def _get_waiting_mails(self):
+        """Return what is written before the commit, or the next savepoint."""
+        return self.env.cr.precommit.data.setdefault("sms_gateway_owner_mails", [])
+
+    @api.model
+    def _create_waiting_mails(self):
+        waiting = self._get_waiting_mails()
+        prepared = list(waiting)
+        waiting.clear()
+        self._create_owner_mails(prepared)
+
+    @api.model
+    def _create_owner_mails(self, prepared):
+        """Put e-mails into the queue.
+
+        :param list prepared: tuples of whom it is for, the values of the message and
+            those of the e-mail
+        :return: mail.mail
+        """
+        messages = self.env["mail.message"].sudo()
+        messages = messages.create([values for _key, values, _mail in prepared])
+        mails = (
+            self.env["mail.mail"]
+            .sudo()
+            .create(
+                [
+                    {**values, "mail_message_id": message.id}
+                    for message, (_key, _message, values) in zip(
+                        messages, prepared, strict=True
+                    )
+                ]
+            )
         )
         self._trigger_mail_queue()
-        return mail
+        return mails
 
     def _make_message_id(self):
         """Return a Message-Id of 128 random bits: only who got the e-mail knows it.

@@ -1,6 +1,7 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import json
 import logging
 import time
 from datetime import timedelta
@@ -34,8 +35,9 @@ class SmsGatewayEvent(models.Model):
     _order = "id desc"
     _rec_names_search = ["external_ref", "message_uuid", "number"]
 
+    # Found by the index of the keys.
     gateway_id = fields.Many2one(
-        "sms.gateway", required=True, index=True, ondelete="cascade", readonly=True
+        "sms.gateway", required=True, ondelete="cascade", readonly=True
     )
     company_id = fields.Many2one(related="gateway_id.company_id", store=True)
     event_key = fields.Char(
@@ -140,26 +142,12 @@ class SmsGatewayEvent(models.Model):
         :param float due_in_s: seconds until it may be applied
         :return: number of new events
         """
-        known = self._get_known_keys(gateway, items)
-        items = [item for item in items if item.event_key not in known]
         if not items:
             return 0
+        self.env["sms.gateway"].flush_model(["company_id"])
         now = fields.Datetime.now()
-        rows = [
-            (
-                gateway.id,
-                gateway.company_id.id or None,
-                # The whole callback once, not once for each of its events.
-                raw if raw and not index else None,
-                content_type[:128] or None,
-                now,
-                now + timedelta(seconds=due_in_s),
-                "pending",
-                0,
-                *self._event_columns(item),
-            )
-            for index, item in enumerate(items)
-        ]
+        # One parameter for all events. A known key is looked for before: inserting it
+        # would wait for whoever is at that event.
         self.env.cr.execute(
             SQL(
                 """
@@ -170,87 +158,95 @@ class SmsGatewayEvent(models.Model):
                              provider_code, detail, cost, cost_unit, number,
                              recipient, body, readable, charset, part_ref,
                              part_number, part_total)
-                     VALUES %s
+                     SELECT gateway.id, gateway.company_id,
+                            -- The whole callback once, not once for each of its events.
+                            CASE WHEN item.n = min(item.n) OVER ()
+                                 THEN %(raw)s::bytea END,
+                            %(content_type)s::varchar, %(now)s, %(due)s, 'pending', 0,
+                            item.event_key, item.kind, item.occurred_at,
+                            item.external_ref, item.message_uuid, item.report_state,
+                            item.failure_type, item.provider_code, item.detail,
+                            item.cost, item.cost_unit, item.number, item.recipient,
+                            item.body, item.readable, item.charset, item.part_ref,
+                            item.part_number, item.part_total
+                       FROM ROWS FROM (json_to_recordset(%(items)s) AS (
+                                event_key varchar, kind varchar, occurred_at timestamp,
+                                external_ref varchar, message_uuid varchar,
+                                report_state varchar, failure_type varchar,
+                                provider_code varchar, detail varchar, cost numeric,
+                                cost_unit varchar, number varchar, recipient varchar,
+                                body text, readable bool, charset varchar,
+                                part_ref varchar, part_number int, part_total int
+                            )) WITH ORDINALITY
+                            AS item (event_key, kind, occurred_at, external_ref,
+                                     message_uuid, report_state, failure_type,
+                                     provider_code, detail, cost, cost_unit, number,
+                                     recipient, body, readable, charset, part_ref,
+                                     part_number, part_total, n)
+                       JOIN sms_gateway AS gateway ON gateway.id = %(gateway)s
+                      WHERE NOT EXISTS (SELECT FROM sms_gateway_event AS known
+                                         WHERE known.gateway_id = %(gateway)s
+                                           AND known.event_key = item.event_key)
+                   ORDER BY item.n
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
-                SQL(", ").join(SQL("%s", row) for row in rows),
+                gateway=gateway.id,
+                raw=raw or None,
+                content_type=content_type[:128] or None,
+                now=now,
+                due=now + timedelta(seconds=due_in_s),
+                items=json.dumps(
+                    [self._prepare_event_columns(item) for item in items],
+                    default=str,
+                ),
             ),
             log_exceptions=False,
         )
         return self.env.cr.rowcount
 
     @api.model
-    def _get_known_keys(self, gateway, items):
-        """Return the keys that are stored already.
+    def _prepare_event_columns(self, item):
+        """Return what an event keeps of a report or an incoming text.
 
-        Inserting such a key would wait for whoever is at that event.
+        :return: dict of columns; those that it leaves out are empty
         """
-        if not items:
-            return set()
-        self.env.cr.execute(
-            SQL(
-                """
-                SELECT event_key FROM sms_gateway_event
-                 WHERE gateway_id = %s AND event_key = ANY(%s)
-                """,
-                gateway.id,
-                [item.event_key for item in items],
-            )
-        )
-        return {key for (key,) in self.env.cr.fetchall()}
 
-    @api.model
-    def _event_columns(self, item):
         # Providers' JSON brings numbers for ids, and worse: nothing of it may keep the
         # event from being stored.
         def clean(value, limit=256):
             return segments.clean_text(str(value))[:limit] if value else None
 
         if isinstance(item, DeliveryReport):
-            return (
-                item.event_key,
-                "report",
-                item.occurred_at,
-                clean(item.external_ref),
-                clean(item.uuid),
-                item.state,
-                item.failure_type,
-                clean(item.provider_code),
-                clean(item.detail),
-                to_cost(item.cost),
-                clean(item.cost_unit),
-                None,
-                None,
-                None,
-                True,
-                None,
-                None,
-                None,
-                None,
-            )
+            return {
+                "event_key": item.event_key,
+                "kind": "report",
+                "occurred_at": item.occurred_at,
+                "external_ref": clean(item.external_ref),
+                "message_uuid": clean(item.uuid),
+                "report_state": item.state,
+                "failure_type": item.failure_type,
+                "provider_code": clean(item.provider_code),
+                "detail": clean(item.detail),
+                "cost": to_cost(item.cost),
+                "cost_unit": clean(item.cost_unit),
+                "readable": True,
+            }
         if isinstance(item, InboundMessage):
             part = item.part if item.part and item.part.total > 1 else None
-            return (
-                item.event_key,
-                "inbound",
-                item.sent_at,
-                clean(item.external_ref),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                clean(item.number, 64),
-                clean(item.recipient, 64),
-                segments.clean_text(str(item.body or "")),
-                bool(item.readable),
-                clean(item.charset, 64),
-                clean(part.reference, 64) if part else None,
-                part.number if part else None,
-                part.total if part else None,
-            )
+            return {
+                "event_key": item.event_key,
+                "kind": "inbound",
+                "occurred_at": item.sent_at,
+                "external_ref": clean(item.external_ref),
+                "number": clean(item.number, 64),
+                "recipient": clean(item.recipient, 64),
+                "body": segments.clean_text(str(item.body or "")),
+                "readable": bool(item.readable),
+                "charset": clean(item.charset, 64),
+                "part_ref": clean(part.reference, 64) if part else None,
+                "part_number": part.number if part else None,
+                "part_total": part.total if part else None,
+            }
         raise TypeError(f"Neither a report nor an incoming text: {type(item)}")
 
     @api.model
@@ -326,13 +322,40 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _trigger_apply(self, at=None):
-        cron = self.env.ref(
-            "sms_gateway_hub.ir_cron_apply_events", raise_if_not_found=False
-        )
         asked = self.env.cr.precommit.data.setdefault("sms_gateway_apply", set())
-        if cron and at not in asked:
+        if at in asked:
+            return
+        # Who deletes the job deletes its name, too: to look for it costs no query.
+        cron_id = self.env["ir.model.data"]._xmlid_to_res_id(
+            "sms_gateway_hub.ir_cron_apply_events"
+        )
+        if cron_id:
             asked.add(at)
-            cron.sudo()._trigger(at)
+            cron = self.env["ir.cron"].sudo().browse(cron_id)
+            # All that a trigger asks for; else the whole job is read.
+            cron.fetch(["active"])
+            if at or cron.active and not self._is_woken(cron):
+                cron._trigger(at)
+
+    @api.model
+    def _is_woken(self, cron):
+        """Say whether a job is about to run, and will see what is stored here.
+
+        A trigger costs a row and a connection; for many callbacks one is enough. One
+        that the job has not begun with is held until the commit, so that it begins
+        after that. Those that it is at, and maybe past looking, it holds itself.
+        """
+        self.env.cr.execute(
+            """
+            SELECT FROM ir_cron_trigger
+             WHERE cron_id = %s AND call_at <= %s
+             LIMIT 1
+               FOR KEY SHARE SKIP LOCKED
+            """,
+            (cron.id, fields.Datetime.now()),
+            log_exceptions=False,
+        )
+        return bool(self.env.cr.rowcount)
 
     @api.model
     def _apply_due(self, event_ids=None):
@@ -400,22 +423,28 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _apply_inbound(self, events, budget_s=None):
-        """Take texts in, each apart.
+        """Take texts in: together, which is cheaper, and each apart if that fails.
 
         :param float budget_s: after so many seconds the rest waits for the next pass
         """
-        tried = self.browse()
-        end = time.monotonic() + (budget_s or 0.0)
-        for event in events:
-            if event in tried:
-                continue
-            if budget_s and tried and time.monotonic() > end:
-                break
-            # One text may have come in several events: its parts.
-            text = event._get_text_events()
-            tried |= text
-            if not text:
-                continue
+        if not events:
+            return
+        together = self.with_context(sms_gateway_together=True)
+        try:
+            with self.env.cr.savepoint():
+                for text in together._get_texts(events, budget_s):
+                    text._receive_text()
+            return
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception as error:
+            # What failed is told below, by the text that it belongs to.
+            _logger.info(
+                "%s texts could not be taken in together: %s",
+                len(events),
+                type(error).__name__,
+            )
+        for text in self._get_texts(events, budget_s):
             try:
                 with self.env.cr.savepoint():
                     text._receive_text()
@@ -423,8 +452,27 @@ class SmsGatewayEvent(models.Model):
                 raise
             except Exception:
                 # One poisoned text must not hold up the others, nor be lost.
-                _logger.exception("Event %s could not be applied", event.id)
+                _logger.exception("Event %s could not be applied", text[0].id)
                 text._park()
+
+    @api.model
+    def _get_texts(self, events, budget_s=None):
+        """Give the texts of events, one after the other: each the events of a text.
+
+        :param float budget_s: after so many seconds there are no more
+        """
+        tried = self.browse()
+        end = time.monotonic() + (budget_s or 0.0)
+        for event in events.with_env(self.env):
+            if event in tried:
+                continue
+            if budget_s and tried and time.monotonic() > end:
+                break
+            # One text may have come in several events: its parts.
+            text = event._get_text_events()
+            tried |= text
+            if text:
+                yield text
 
     def _receive_text(self):
         """Take in the one text of these events."""
@@ -456,38 +504,37 @@ class SmsGatewayEvent(models.Model):
         """Fold reports, oldest first, into their messages: one update for all."""
         if not events:
             return
-        message_by_event = self._match(events)
-        changes = {}
-        for event in events:
-            message = message_by_event.get(event.id)
+        messages, changes, settled = {}, {}, []
+        for event in self._match(events):
+            # Several events of one message share one row, so that they fold.
+            message = messages.setdefault(event["id"], event)
             # What we have not recorded as handed over is not settled by a report yet.
-            if not message or message["state"] in ("queued", "sending"):
-                event._park()
+            if message["state"] in ("queued", "sending"):
                 continue
-            before = message["state"]
-            if event.report_state in const.TRANSITIONS[before]:
-                message["state"] = event.report_state
-                message["at"] = event.occurred_at or event.received_at
+            if event["report_state"] in const.TRANSITIONS[message["state"]]:
+                message["state"] = event["report_state"]
                 message["event"] = event
                 changes[message["id"]] = message
-                state = "applied"
+                settled.append((event["event_id"], "applied", message["id"]))
             else:
-                state = "ignored"
-            event.write({"state": state, "message_id": message["id"]})
-            if event.cost and not message["cost"]:
-                message["cost"] = event.cost
-                message["cost_unit"] = event.cost_unit
-                message.setdefault("event", event)
+                settled.append((event["event_id"], "ignored", message["id"]))
+            if event["event_cost"] and not message["cost"]:
+                message["cost"] = event["event_cost"]
+                message["cost_unit"] = event["event_cost_unit"]
                 changes[message["id"]] = message
+        self._settle(settled)
+        (events - self.browse([event_id for event_id, *_rest in settled]))._park()
         if changes:
             self._write_changes(list(changes.values()))
 
     @api.model
     def _match(self, events):
-        """Return the row of the message of each event, locked.
+        """Return the events that match a message, with its row, locked; oldest first.
 
         A report matches by (gateway, gateway id) or by our own id at that gateway,
         never by a gateway id alone and never at another gateway.
+
+        :return: list of dicts
         """
         self.env.flush_all()
         self.env.cr.execute(
@@ -508,9 +555,15 @@ class SmsGatewayEvent(models.Model):
                          ORDER BY id DESC LIMIT 1) AS by_ref ON TRUE
                      WHERE event.id = ANY(%s)
                 )
-                SELECT matched.event_id, message.id, message.state, message.cost,
-                       message.cost_unit, message.state AS before
+                SELECT event.id AS event_id, event.report_state, event.detail,
+                       coalesce(event.occurred_at, event.received_at) AS at,
+                       event.failure_type, event.provider_code, event.external_ref,
+                       event.cost AS event_cost, event.cost_unit AS event_cost_unit,
+                       message.id, message.state, message.state AS before,
+                       message.gateway_id, message.company_id,
+                       message.cost, message.cost_unit
                   FROM matched
+                  JOIN sms_gateway_event AS event ON event.id = matched.event_id
                   JOIN sms_gateway_message AS message ON message.id = matched.id
                    FOR NO KEY UPDATE OF message
                 """,
@@ -518,61 +571,159 @@ class SmsGatewayEvent(models.Model):
             ),
             log_exceptions=False,
         )
-        rows, found = {}, {}
-        for row in self.env.cr.dictfetchall():
-            # Several events of one message share one row, so that they fold.
-            found[row["event_id"]] = rows.setdefault(row["id"], row)
-        return found
+        return sorted(self.env.cr.dictfetchall(), key=lambda row: row["event_id"])
+
+    @api.model
+    def _settle(self, outcomes):
+        """Store what became of events, in one statement.
+
+        :param list outcomes: tuples of the id, the state and the id of the message
+        """
+        if not outcomes:
+            return
+        ids, states, message_ids = (
+            list(column) for column in zip(*outcomes, strict=True)
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_event AS event
+                   SET state = outcome.state, message_id = outcome.message_id
+                  FROM unnest(%s, %s::varchar[], %s) AS outcome (id, state, message_id)
+                 WHERE event.id = outcome.id
+                """,
+                ids,
+                states,
+                message_ids,
+            ),
+            log_exceptions=False,
+        )
+        self.browse(ids).invalidate_recordset(["state", "message_id"], flush=False)
 
     @api.model
     def _write_changes(self, changes):
-        gateway_by_event = {row["id"]: row["event"].gateway_id for row in changes}
-        by_id = {row["id"]: row for row in changes}
-        messages = self.env["sms.gateway.message"].sudo().browse(by_id)
-        messages.invalidate_recordset()
-        for message in messages:
-            row, event = by_id[message.id], by_id[message.id]["event"]
-            gateway = gateway_by_event[message.id]
-            values = {"cost": row["cost"], "cost_unit": row["cost_unit"]}
+        """Store what reports say of messages, in one statement, and tell of it.
+
+        :param list changes: rows of ``_match`` with another state, then with its
+            ``event``, or another cost
+        """
+        # A message moves on from the state that it was found in, or not at all.
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_message AS message
+                   SET state = change.state,
+                       cost = change.cost,
+                       cost_unit = change.cost_unit,
+                       cost_company = CASE WHEN change.cost != 0
+                                           THEN change.cost_company
+                                           ELSE message.cost_company END,
+                       state_at = coalesce(change.at, message.state_at),
+                       delivered_at = CASE WHEN change.at IS NOT NULL
+                                                AND change.state = 'delivered'
+                                           THEN change.at
+                                           ELSE message.delivered_at END,
+                       sent_at = CASE WHEN change.at IS NULL THEN message.sent_at
+                                      WHEN change.state = 'sent' THEN change.at
+                                      WHEN change.state = 'delivered'
+                                      THEN coalesce(message.sent_at, message.request_at)
+                                      ELSE message.sent_at END,
+                       failure_type = CASE WHEN change.at IS NULL
+                                           THEN message.failure_type
+                                           ELSE change.failure_type END,
+                       failure_reason = CASE WHEN change.at IS NULL
+                                             THEN message.failure_reason
+                                             ELSE change.detail END,
+                       provider_code = CASE WHEN change.failure_type IS NULL
+                                            THEN message.provider_code
+                                            ELSE change.provider_code END,
+                       external_ref = coalesce(message.external_ref,
+                                               change.external_ref),
+                       to_sync = message.to_sync AND change.at IS NULL
+                  FROM json_to_recordset(%s) AS change (
+                           id int, before varchar, state varchar, at timestamp,
+                           cost numeric, cost_unit varchar, cost_company numeric,
+                           failure_type varchar, detail varchar,
+                           provider_code varchar, external_ref varchar)
+                 WHERE message.id = change.id AND message.state = change.before
+             RETURNING message.id, message.sms_uuid, message.state,
+                       message.failure_type, message.failure_reason,
+                       message.mail_message_id, message.number, message.direction,
+                       message.kind
+                """,
+                json.dumps(self._prepare_changes(changes), default=str),
+            ),
+            log_exceptions=False,
+        )
+        rows = self.env.cr.dictfetchall()
+        messages = self.env["sms.gateway.message"].sudo()
+        messages.browse([row["id"] for row in rows]).invalidate_recordset(flush=False)
+        moved = {row["id"] for row in changes if "event" in row}
+        messages._tell([row for row in rows if row["id"] in moved])
+
+    @api.model
+    def _prepare_changes(self, changes):
+        """Return the columns of messages that reports change.
+
+        :return: list of dicts; ``at`` stands for the time of another state
+        """
+        rates, prepared = {}, []
+        for row in changes:
+            columns = {key: row[key] for key in ("id", "before", "state", "cost_unit")}
+            columns["cost"] = row["cost"] and round(float(row["cost"]), 6)
             if row["cost"]:
-                rate = gateway._get_cost_rate(row["cost_unit"], message.company_id)
-                values["cost_company"] = rate and float(row["cost"]) * rate
-            if row["state"] != row["before"]:
-                values.update(state=row["state"], state_at=row["at"], to_sync=True)
-                if row["state"] == "delivered":
-                    values["delivered_at"] = row["at"]
-                    values["sent_at"] = message.sent_at or message.request_at
-                    values["failure_type"] = values["failure_reason"] = False
-                elif row["state"] == "sent":
-                    values["sent_at"] = row["at"]
-                    values["failure_type"] = values["failure_reason"] = False
-                else:
-                    values["failure_type"] = event.failure_type or (
-                        "expired" if row["state"] == "expired" else "not_delivered"
-                    )
-                    values["failure_reason"] = event.detail
-                    values["provider_code"] = event.provider_code
-                if event.external_ref and not message.external_ref:
-                    values["external_ref"] = event.external_ref
-            message.write(values)
-        messages.flush_recordset()
-        while messages._sync() == const.SYNC_MAX:
-            pass
+                key = (row["gateway_id"], row["cost_unit"], row["company_id"])
+                if key not in rates:
+                    rates[key] = self._get_cost_rate(*key)
+                rate, currency = rates[key]
+                columns["cost_company"] = rate and currency.round(
+                    float(row["cost"]) * rate
+                )
+            if event := row.get("event"):
+                columns |= {"at": event["at"], "external_ref": event["external_ref"]}
+                if row["state"] not in ("sent", "delivered"):
+                    columns |= {
+                        "failure_type": event["failure_type"]
+                        or (
+                            "expired" if row["state"] == "expired" else "not_delivered"
+                        ),
+                        "detail": event["detail"],
+                        "provider_code": event["provider_code"],
+                    }
+            prepared.append(columns)
+        return prepared
+
+    @api.model
+    def _get_cost_rate(self, gateway_id, unit, company_id):
+        """Return what one unit of cost is worth for a company, and in what."""
+        company = self.env["res.company"].browse(company_id)
+        gateway = self.env["sms.gateway"].sudo().browse(gateway_id)
+        return gateway._get_cost_rate(unit, company), company.currency_id
 
     def _park(self):
         """Try again later, at growing gaps; after 24 hours it is an orphan."""
-        now = fields.Datetime.now()
-        for event in self:
-            gaps = const.EVENT_GAPS_S
-            gap_s = gaps[min(event.tries, len(gaps) - 1)]
-            age_s = (now - event.received_at).total_seconds()
-            event.write(
-                {
-                    "tries": event.tries + 1,
-                    "next_try_at": now + timedelta(seconds=gap_s),
-                    "state": "pending" if age_s < const.EVENT_LIFETIME_S else "orphan",
-                }
-            )
+        if not self:
+            return
+        self.flush_recordset()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE sms_gateway_event
+                   SET tries = tries + 1,
+                       next_try_at = %(now)s + interval '1 second' * (%(gaps)s)[
+                           least(tries + 1, cardinality(%(gaps)s))],
+                       state = CASE WHEN received_at > %(born)s
+                                    THEN 'pending' ELSE 'orphan' END
+                 WHERE id = ANY(%(ids)s)
+                """,
+                now=(now := fields.Datetime.now()),
+                born=now - timedelta(seconds=const.EVENT_LIFETIME_S),
+                gaps=list(const.EVENT_GAPS_S),
+                ids=self.ids,
+            ),
+            log_exceptions=False,
+        )
+        self.invalidate_recordset(["tries", "next_try_at", "state"], flush=False)
 
     def action_replay(self):
         """Try to apply orphans and unmatched events again, now."""

@@ -54,11 +54,21 @@ class SmsGatewayEvent(models.Model):
         What it reports on it has taken, also if its claim never came. A text that was
         taken for sent loses the remark on that when the phone says so after all.
         """
-        told = events.filtered(
-            lambda event: event.device_id and event.report_state != "unknown"
-        )
+        self.env.flush_all()
+        told = [
+            event_id
+            for (event_id,) in self.env.execute_query(
+                SQL(
+                    """
+                    SELECT id FROM sms_gateway_event
+                     WHERE id = ANY(%s) AND device_id IS NOT NULL
+                       AND report_state != 'unknown'
+                    """,
+                    events.ids,
+                )
+            )
+        ]
         if told:
-            self.env.flush_all()
             self.env.cr.execute(
                 SQL(
                     """
@@ -75,7 +85,7 @@ class SmsGatewayEvent(models.Model):
                        AND message.direction = 'outgoing'
                        AND message.state = 'sending'
                     """,
-                    told.ids,
+                    told,
                 ),
                 log_exceptions=False,
             )
@@ -93,7 +103,7 @@ class SmsGatewayEvent(models.Model):
                        AND message.direction = 'outgoing'
                        AND message.state = 'sent' AND message.failure_reason IS NOT NULL
                     """,
-                    told.ids,
+                    told,
                 ),
                 log_exceptions=False,
             )

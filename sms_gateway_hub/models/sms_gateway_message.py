@@ -1373,10 +1373,18 @@ class SmsGatewayMessage(models.Model):
         )
         rows = self.env.cr.dictfetchall()
         self.browse().invalidate_model(["to_sync"])
+        self._tell(rows)
+        return len(rows)
+
+    @api.model
+    def _tell(self, rows):
+        """Tell of messages whose state has changed.
+
+        :param list rows: dicts with the columns that ``_sync`` reads
+        """
         self._sync_trackers_apart([row for row in rows if row["sms_uuid"]])
         self._learn_of_numbers_apart(rows)
         self._notify_screens([row["mail_message_id"] for row in rows])
-        return len(rows)
 
     @api.model
     def _learn_of_numbers_apart(self, rows):
@@ -1523,9 +1531,9 @@ class SmsGatewayMessage(models.Model):
         """Tell core, so that one poisoned row stops no other and no sender."""
         trackers = self.env["sms.tracker"]
         if rows:
+            # Whole: core reads them all.
             trackers = trackers.search_fetch(
-                [("sms_uuid", "in", [row["sms_uuid"] for row in rows])],
-                ["sms_uuid", "mail_notification_id"],
+                [("sms_uuid", "in", [row["sms_uuid"] for row in rows])]
             )
         if not trackers:
             return

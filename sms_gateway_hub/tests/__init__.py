@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import test_auto_reply
+from . import test_call_rates
 from . import test_conversation_screens
 from . import test_gateway_balance
 from . import test_gateway_schedule

@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from odoo.tests.common import HOST, TEST_CURSOR_COOKIE_NAME
 
+from .. import const
+from ..controllers.call_rates import rates
 from ..tools import transport
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +42,14 @@ class RawHttpMixin:
     """Calls Odoo's real HTTP server byte by byte, for ``HttpCase``.
 
     ``url_open`` goes through ``requests``, which mends what a hostile peer would send.
+    Bad callbacks are not limited: those of all tests come from one address.
     """
+
+    def setUp(self):
+        super().setUp()
+        rates.reset()
+        self.addCleanup(rates.reset)
+        self.patch(const, "BAD_CALLBACKS_PER_MIN", 10**6)
 
     def http_call(self, method, target, *, body=None, headers=None, cookies=""):
         """Make one call; the target goes out as it is.

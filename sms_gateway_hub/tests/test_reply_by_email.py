@@ -344,6 +344,64 @@ class TestOwnerMail(MailCase, MockSmtplibCase):
         self.text_in("Later")
         self.assertEqual(len(self.mails()), const.MAILS_PER_H + 1)
 
+    def store(self, *texts):
+        """Store texts as the door does; they are taken in together later."""
+        self.gateway.responsible_user_id = self.owner
+        self.env["sms.gateway.event"].sudo()._store(
+            self.gateway,
+            [
+                InboundMessage(event_key=f"together-{n}", number=number, body=body)
+                for n, (number, body) in enumerate(texts)
+            ],
+        )
+
+    def test_texts_that_came_together(self):
+        """Each is told of as if it had come alone: by its own e-mail, some an hour."""
+        with patch.object(const, "MAILS_PER_H", 2):
+            self.store(
+                (NUMBERS[0], "One"),
+                (NUMBERS[1], "Two"),
+                (NUMBERS[0], "Three"),
+                (NUMBERS[0], "Four"),
+            )
+            self.apply_events()
+        mails = self.mails()
+        self.assertEqual(len(mails), 3)
+        for mail, words in zip(mails, ("One", "Two", "Three"), strict=True):
+            self.assertIn(words, self.get_text(mail))
+            self.assertEqual(mail.references, mail.message_id)
+            self.assertEqual(mail.recipient_ids, self.owner.partner_id)
+        self.assertEqual(len(set(mails.mapped("message_id"))), 3)
+        self.assertEqual(
+            ["no more e-mails" in self.get_text(mail) for mail in mails],
+            [False, False, True],
+        )
+        self.assertEqual(
+            mails[0].mail_message_id.res_id, mails[2].mail_message_id.res_id
+        )
+
+    @mute_logger(
+        "odoo.addons.sms_gateway_hub.models.sms_conversation",
+        "odoo.addons.sms_gateway_hub.models.sms_gateway_event",
+    )
+    def test_one_e_mail_that_cannot_be_written(self):
+        """It costs neither its text nor the e-mails of the others."""
+        conversations = type(self.env["sms.conversation"])
+        prepare = conversations._prepare_owner_mail
+
+        def stumble(this, message, note, by):
+            if message.body == "Poison":
+                raise ZeroDivisionError
+            return prepare(this, message, note, by)
+
+        self.patch(conversations, "_prepare_owner_mail", stumble)
+        self.store((NUMBERS[0], "One"), (NUMBERS[1], "Poison"), (NUMBERS[2], "Two"))
+        self.apply_events()
+        messages = self.messages_of([("direction", "=", "incoming")])
+        self.assertEqual(messages.mapped("body"), ["One", "Poison", "Two"])
+        self.assertEqual(set(messages.conversation_id.mapped("state")), {"to_answer"})
+        self.assertEqual(len(self.mails()), 2)
+
     def test_hostile_texts_are_shown_as_they_are(self):
         """T8: neither HTML nor templates, and no header comes of a text."""
         for body in HOSTILE:

@@ -53,6 +53,10 @@ MATRIX = {
         "public": "", "portal": "", "user": "r", "manager": "r",
         "administrator": "r", "system": "r",
     },
+    "sms.gateway.rate": {
+        "public": "", "portal": "", "user": "", "manager": "",
+        "administrator": "", "system": "r",
+    },
     "sms.suppression": {
         "public": "", "portal": "", "user": "", "manager": "",
         "administrator": "r", "system": "r",

@@ -399,6 +399,19 @@ class TestWebhookDoor(WebhookCase):
                             ("applied", "pending", "ignored", "unreadable"),
                         )
 
+    def test_one_run_for_many_callbacks(self):
+        """The job is woken once until it begins: a trigger for each would cost more."""
+        cron = self.env.ref("sms_gateway_hub.ir_cron_apply_events")
+        triggers = self.env["ir.cron.trigger"].sudo()
+        triggers.search([("cron_id", "=", cron.id)]).unlink()
+        for n in range(3):
+            self.check(self.post([inbound("Hi", event=f"E{n}")]), 200)
+        self.assertEqual(triggers.search_count([("cron_id", "=", cron.id)]), 1)
+        # It begins.
+        triggers.search([("cron_id", "=", cron.id)]).unlink()
+        self.check(self.post([inbound("Hi", event="E4")]), 200)
+        self.assertEqual(triggers.search_count([("cron_id", "=", cron.id)]), 1)
+
     def test_form(self):
         """The body of a form is there raw for the signature, and parsed."""
         body = (
@@ -745,6 +758,56 @@ class TestEvents(SmsGatewayCase):
         self.assertFields(later, {"state": "pending", "tries": 0})
         planned = triggers.search([("cron_id", "=", cron.id)])
         self.assertIn(later.next_try_at, planned.mapped("call_at"))
+
+    @mute_logger("odoo.addons.sms_gateway_hub.models.sms_gateway_event")
+    def test_one_poisoned_report(self):
+        """One report that cannot be applied holds up no other and is not lost."""
+        messages = self.enqueue(3)
+        for n, message in enumerate(messages):
+            self.force(message, state="sent", external_ref=f"REF-{n}")
+        model = type(self.env["sms.gateway.event"])
+        prepare = model._prepare_changes
+
+        def stumble(this, changes):
+            if any(row["id"] == messages[1].id for row in changes):
+                raise ZeroDivisionError
+            return prepare(this, changes)
+
+        self.patch(model, "_prepare_changes", stumble)
+        self.store(
+            *(report("delivered", event=f"E{n}", ref=f"REF-{n}") for n in range(3))
+        )
+        self.apply_events()
+        self.assertEqual(
+            self.events().mapped("state"), ["applied", "pending", "applied"]
+        )
+        self.assertEqual(messages.mapped("state"), ["delivered", "sent", "delivered"])
+
+    def test_as_many_statements_for_many_reports(self):
+        """A hundred reports take as many statements as two."""
+
+        messages_of_all = self.enqueue(103)
+        for message in messages_of_all:
+            self.force(message, state="sent", external_ref=f"R{message.id}")
+
+        def count(start, end):
+            messages = messages_of_all[start:end]
+            self.store(
+                *(
+                    report("delivered", event=f"E{ref}", ref=ref)
+                    for ref in messages.mapped("external_ref")
+                )
+            )
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            self.apply_events()
+            self.assertEqual(set(messages.mapped("state")), {"delivered"})
+            return self.env.cr.sql_log_count - before
+
+        count(0, 1)
+        few = count(1, 3)
+        self.assertLessEqual(count(3, 103), few)
 
     @mute_logger("odoo.addons.sms_gateway_hub.models.sms_gateway_event")
     def test_one_poisoned_text(self):

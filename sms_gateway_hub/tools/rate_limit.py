@@ -1,11 +1,12 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""A limit on how often something may happen, within one process.
+"""Limits on how often something may happen, within one process or over all of them.
 
 Pure Python without ``odoo``.
 """
 
 import ipaddress
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -64,6 +65,83 @@ class RateLimit:
         with self._lock:
             window = self._windows.get(key)
             return bool(window and window[0] > self._clock() and window[1] > self.limit)
+
+    def reset(self):
+        """Forget everything."""
+        with self._lock:
+            self._windows.clear()
+
+
+class SharedLimit:
+    """Count how often something happens over all processes, by leases.
+
+    Time is cut into windows of ``period_s``, the same for all processes. In each a
+    process counts the first tenth of the limit for itself. Only who needs more takes
+    leases of a tenth from what all share, so that what is far below its limit costs
+    nothing, and what is above it no more than ten leases. A process is refused when a
+    lease exceeds the limit: the limit may be exceeded by what others had for free.
+
+    :param float period_s: length of a window in seconds
+    :param int max_keys: keys to remember
+    :param clock: function that returns seconds, the same for all processes
+    """
+
+    def __init__(self, period_s, *, max_keys=10_000, clock=time.time):
+        if period_s <= 0 or max_keys < 1:
+            raise ValueError("period_s and max_keys must be above 0")
+        self.period_s = period_s
+        self.max_keys = max_keys
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Key -> [window, hits, hits that are granted, refused]; last hit, last place.
+        self._windows = OrderedDict()
+
+    def __len__(self):
+        return len(self._windows)
+
+    def hit(self, key, limit, take):
+        """Count one more, and say whether it is still allowed.
+
+        :param key: hashable
+        :param int limit: hits within a window that are allowed
+        :param take: function of (window, hits) that adds hits to those of all
+            processes in a window, and returns how many that makes; it may take time,
+            and is not called while another thread waits for it
+        :return: bool
+        """
+        lease = max(1, limit // 10)
+        number = int(self._clock() // self.period_s)
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None or window[0] != number:
+                window = self._windows[key] = [number, 0, lease, False]
+            window[1] += 1
+            self._windows.move_to_end(key)
+            if len(self._windows) > self.max_keys:
+                self._windows.popitem(last=False)
+            if window[3] or window[1] <= window[2]:
+                return not window[3]
+            # With the first one, what it had for free is told as well.
+            wanted = lease if window[2] > lease else 2 * lease
+            window[2] += lease
+        allowed = take(number, wanted) <= limit
+        if not allowed:
+            window[3] = True
+        return allowed
+
+    def is_over(self, key):
+        """Say whether a key is refused in this window; asking counts nothing.
+
+        :param key: hashable
+        """
+        window = self._windows.get(key)
+        return bool(
+            window and window[3] and window[0] == int(self._clock() // self.period_s)
+        )
+
+    def get_wait_s(self):
+        """Return the seconds until the next window begins, at least one."""
+        return max(1, math.ceil(self.period_s - self._clock() % self.period_s))
 
     def reset(self):
         """Forget everything."""

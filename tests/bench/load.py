@@ -111,9 +111,11 @@ MAKERS = {
 }
 
 
-def exchange(port, request):
-    """Send a request; return the status of its answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
+def exchange(port, request, source="127.0.0.1"):
+    """Send a request from one of our addresses; return the status of its answer."""
+    with socket.create_connection(
+        ("127.0.0.1", port), timeout=60, source_address=(source, 0)
+    ) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.sendall(request)
         answer = b""
@@ -138,7 +140,7 @@ def run(job):
             except IndexError:
                 return
             start = time.perf_counter()
-            status = exchange(job["port"], request)
+            status = exchange(job["port"], request, job.get("source", "127.0.0.1"))
             latencies.append(time.perf_counter() - start)
             statuses[status] += 1
 
