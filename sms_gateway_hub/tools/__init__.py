@@ -4,6 +4,7 @@
 from . import cells
 from . import gateway_data
 from . import keywords
+from . import log_filter
 from . import quiet_hours
 from . import refusals
 from . import segments

@@ -28,7 +28,7 @@ from ..exceptions import (
 from .gateway_data import SendRequest, to_cost
 from .refusals import RefusalListener
 from .segments import clean_text
-from .transaction import in_new_transaction
+from .transaction import in_new_transaction, release_locks
 from .transport import NotSent, redact, redact_trace
 
 _logger = logging.getLogger(__name__)
@@ -109,6 +109,9 @@ class SenderRun:
                 self.refusals = RefusalListener(cr.dbname)
                 stack.callback(self.refusals.close)
                 self.transport = self.adapter._get_transport(self.gateway)
+                # An upgrade that waits for our locks would have our own next
+                # statement wait for it.
+                release_locks(cr)
                 stack.callback(self._record)
                 stack.callback(self.transport.close)
                 self._loop(cr)
@@ -235,7 +238,8 @@ class SenderRun:
             # One probe after a pause; the rest follows when it went through.
             return 0 if self.rows else 1
         if gateway.max_rate:
-            ahead_until = (gateway.next_slot_at or 0.0) - const.CLAIM_HORIZON_S / 2
+            next_slot = gateway._get_next_slot(time.time())
+            ahead_until = next_slot - const.CLAIM_HORIZON_S / 2
             if ahead_until > time.time():
                 self.idle_until = ahead_until
                 return 0
@@ -407,6 +411,10 @@ class SenderRun:
         rows = in_new_transaction(self.env, self._claim)
         if self.first_at is None:
             self.first_at = time.monotonic()
+            # Says that work was done: Odoo puts off a job that is killed again and
+            # again without any.
+            if self.env.context.get("ir_cron_progress_id"):
+                self.env["ir.cron"]._commit_progress(1)
         for row, decision in self.refused:
             self._keep_decision(row, decision)
         if not rows:

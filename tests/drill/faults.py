@@ -62,7 +62,10 @@ _sending = test_sending_faults
 FAULTS.update(
     F1=(
         "killed before the request leaves",
-        made_of(_sending.test_f1_killed_before_the_request_leaves),
+        made_of(
+            _sending.test_f1_killed_before_the_request_leaves,
+            _sending.test_f1_killed_again_and_again,
+        ),
     ),
     F2=(
         "killed before the answer is read",

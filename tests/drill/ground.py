@@ -82,6 +82,21 @@ class CountedServer(OdooServer):
     told = 0
     ended = 0
 
+    # Environment of its processes, besides this one's.
+    preload = None
+
+    def start(self):
+        before = {name: os.environ.get(name) for name in self.preload or {}}
+        os.environ.update(self.preload or {})
+        try:
+            return super().start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
     def revive(self):
         """Start it again where it ended, as a service manager does.
 
@@ -348,25 +363,13 @@ class Drill:
         server = CountedServer(
             database, log, workers=2, cron_threads=cron_threads, options=options
         )
-        self._start(server, preload)
+        server.preload = preload
         try:
-            yield server
+            yield server.start()
         finally:
             server.stop()
             with suppress(psycopg2.Error):
                 self._keep_what_is_secret(database)
-
-    def _start(self, server, preload):
-        before = {name: os.environ.get(name) for name in preload or {}}
-        os.environ.update(preload or {})
-        try:
-            server.start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
     @contextmanager
     def site(self, name, *, template=BASE, tablespace=None, **values):
@@ -437,7 +440,7 @@ class Drill:
         try:
             function(self, row)
         except Exception as error:  # noqa: BLE001 the others are still tried
-            row.error = f"{type(error).__name__}: {str(error)[:500]}"
+            row.error = f"{type(error).__name__}: {' '.join(str(error).split())[-300:]}"
             row.details["trace"] = traceback.format_exc()[-3000:]
             self.mend()
         row.seconds = time.monotonic() - begun

@@ -24,7 +24,7 @@ VICTIMS = {
     "all of Odoo": 10,
     "postmaster": 5,
 }
-PAUSE_S = (0.05, 1.2)
+PAUSE_S = (0.05, 1.8)
 CONTACTS = 200
 PER_CALL = 10
 # Texts that may wait while more are queued: the load goes on to the end.
@@ -52,7 +52,7 @@ class Load:
         self.stop = threading.Event()
         self.threads = [
             threading.Thread(target=work, daemon=True)
-            for work in (self.queue, self.queue, self.report, self.receive)
+            for work in (*[self.queue] * 3, self.report, self.receive)
         ]
         gateway.behave = lambda number, messages: time.sleep(
             random.choice((0.01, 0.03, 0.1))
