@@ -161,7 +161,7 @@ def _fill_up(drill, row, odoo, gateway, disk):
 
 @drill_of("pool", "connections exhausted: Odoo's pool of 64, then PostgreSQL's")
 def pool(drill, row):
-    """Callbacks get 503 and come again; texts are queued or refused, never half."""
+    """Callbacks are refused and come again; texts are queued or not, never half."""
     odoo = drill.odoo
     with drill.counted(row) as gateway:
         gateway.behave = slow(0.05)
@@ -186,7 +186,8 @@ def pool(drill, row):
             if n % 5 == 0:
                 statuses.append(receive(odoo, gateway_id, **event))
         assert refused, "the pool was not empty: the drill shows nothing"
-        assert set(statuses) <= {200, 503}, statuses
+        # 500 is Odoo's own: it has no connection to find our route with.
+        assert set(statuses) <= {200, 500, 503}, statuses
         row.note = f"{refused} of 30 texts refused, callbacks {sorted(set(statuses))}"
         time.sleep(6)
         refused = _use_up(drill, odoo, contacts[230:])
@@ -198,10 +199,12 @@ def pool(drill, row):
         )
         age_leases(drill.database)
         wait_for(
-            lambda: drill.database.rows(
-                "SELECT count(*) FROM sms_gateway_message WHERE body = 'POOL answer'"
-            )
-            == [(1,)],
+            lambda: (
+                drill.database.rows(
+                    "SELECT count(*) FROM sms_gateway_message WHERE body = 'POOL answer'"
+                )
+                == [(1,)]
+            ),
             what="the text that came in",
         )
 
@@ -240,7 +243,7 @@ def deadlock(drill, row):
     """The sender gives way, and stores what it knows the next time."""
     odoo, database = drill.odoo, drill.database
     with drill.counted(row) as gateway:
-        gateway_id = odoo.make_gateway(gateway, parallel_requests=4)
+        odoo.make_gateway(gateway, parallel_requests=4)
         odoo.text(odoo.make_contacts(40), "DEADLOCK warm {{ object.id }}")
         wait_for(settled(database, "DEADLOCK warm%", 40), what="the first texts")
         before = deadlocks(drill)
@@ -352,7 +355,7 @@ def upgrade(drill, row):
 
 @drill_of("restored", "a backup taken while texts are sent is restored")
 def restored(drill, row):
-    """Following the document: nothing leaves by itself, what was under way is unknown."""
+    """As the document says: nothing leaves by itself, what may have left is unknown."""
     with (
         drill.site("sgh_drill_backup") as odoo,
         drill.counted(row, odoo) as gateway,

@@ -214,10 +214,12 @@ def run(drill, row, kills, seed):
 
         wait_for(settled, timeout_s=240, what="the end of all texts", step_s=1)
         wait_for(
-            lambda: not database.rows(
-                "SELECT 1 FROM sms_gateway_event WHERE gateway_id = %s "
-                "AND state = 'pending' LIMIT 1",
-                load.gateway_id,
+            lambda: (
+                not database.rows(
+                    "SELECT 1 FROM sms_gateway_event WHERE gateway_id = %s "
+                    "AND state = 'pending' LIMIT 1",
+                    load.gateway_id,
+                )
             ),
             timeout_s=240,
             what="the end of the callbacks",
@@ -245,7 +247,7 @@ def _answers(drill):
 
 
 def judge(row, database, gateway, load):
-    """Count by text what the count by row cannot see: texts queued or taken in twice."""
+    """Count by text what a count by row cannot see: texts queued or taken in twice."""
     bodies = Counter(
         body
         for (body,) in database.rows(

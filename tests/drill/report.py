@@ -49,8 +49,8 @@ def to_markdown(rows, run):
         f"{bench.describe(run['machine'])}; {run['kills']} kills. "
         f"Odoo ran with 2 HTTP and 2 cron workers. {run['log']}",
         "",
-        "| | fault | accepted | lost | doubled | unconfirmed: settled / visible | stuck "
-        "| s | |",
+        "| | fault | accepted | lost | doubled | unconfirmed: settled / visible "
+        "| stuck | s | |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in [*rows, total(rows)]:
