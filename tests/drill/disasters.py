@@ -201,7 +201,8 @@ def pool(drill, row):
         wait_for(
             lambda: (
                 drill.database.rows(
-                    "SELECT count(*) FROM sms_gateway_message WHERE body = 'POOL answer'"
+                    "SELECT count(*) FROM sms_gateway_message "
+                    "WHERE body = 'POOL answer'"
                 )
                 == [(1,)]
             ),
