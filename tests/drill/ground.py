@@ -407,8 +407,8 @@ class Drill:
         with suppress(psycopg2.Error):
             self._keep_what_is_secret(self.database)
         digits = {number.lstrip("+") for number in self.numbers} - {""}
-        # A text is known by its first words; those of one word alone say nothing.
-        words = {body[:40] for body in self.bodies if len(body) >= 8 and " " in body}
+        # A text is known by its first words, without the number that tells it apart.
+        words = {re.sub(r"[\d ]*$", " ", body[:40]) for body in self.bodies if body}
         secrets = self.secrets | {KEY, SECRET, self.cluster.password}
         found, lines = set(), 0
         for path in sorted(self.logs.glob("drill-*.log")):
@@ -416,7 +416,6 @@ class Drill:
             lines += text.count("\n")
             for run_of_digits in set(re.findall(r"\d{8,15}", text)) & digits:
                 found.add(f"{path.name}: the number {run_of_digits}")
-            # Lines that hold a text hold one of the words that all texts begin with.
             for word in words:
                 if word in text:
                     found.add(f"{path.name}: the text {word!r}")
