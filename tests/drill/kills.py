@@ -172,7 +172,9 @@ class Killer:
                 self._kill(self.drill.cluster.backends(self.odoo.database.name))
             elif victim == "all of Odoo":
                 self.odoo.kill()
-                self.odoo.start()
+                # PostgreSQL may be away just now: then it is tried again.
+                with suppress(AssertionError):
+                    self.odoo.start()
             else:
                 self.drill.cluster.kill()
                 self.drill.cluster.start()
