@@ -19,32 +19,39 @@ ADDONS = sorted(
 
 
 @pytest.fixture(scope="module")
-def drill(tmp_path_factory):
+def source():
+    """Give the name of a database with every addon: that of setup/test, or a new one."""
+    if name := os.environ.get("SGH_TEST_DB"):
+        yield name
+        return
+    database = Database(f"sgh_drill_{os.getpid()}")
+    database.create(ADDONS, os.environ.get("SGH_CORE_DB"))
+    yield database.name
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def drill(source, tmp_path_factory):
     """Run the quick drill with few kills; give its JSON document."""
     home = tmp_path_factory.mktemp("drill")
-    source = Database(f"sgh_drill_{os.getpid()}")
-    source.create(ADDONS, os.environ.get("SGH_CORE_DB"))
-    try:
-        done = subprocess.run(
-            [
-                sys.executable,
-                DRILL,
-                *("--quick", "--kills", "4", "--seed", "1"),
-                *("--source", source.name, "--home", home),
-                *("--json", home / "figures.json"),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=CHECKOUT,
-            timeout=600,
-        )
-        assert (home / "figures.json").exists(), done.stderr[-3000:]
-        document = json.loads((home / "figures.json").read_text())
-        document.update(output=done.stdout, status=done.returncode, home=home)
-        return document
-    finally:
-        source.drop()
+    done = subprocess.run(
+        [
+            sys.executable,
+            DRILL,
+            *("--quick", "--kills", "4", "--seed", "1"),
+            *("--source", source, "--home", home),
+            *("--json", home / "figures.json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
+        timeout=600,
+    )
+    assert (home / "figures.json").exists(), done.stderr[-3000:]
+    document = json.loads((home / "figures.json").read_text())
+    document.update(output=done.stdout, status=done.returncode, home=home)
+    return document
 
 
 def test_nothing_is_lost_doubled_or_stuck(drill):
