@@ -20,7 +20,7 @@ ADDONS = sorted(
 
 @pytest.fixture(scope="module")
 def source():
-    """Give the name of a database with every addon: that of setup/test, or a new one."""
+    """Give the name of a database with every addon: setup/test's, or a new one."""
     if name := os.environ.get("SGH_TEST_DB"):
         yield name
         return

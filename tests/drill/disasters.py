@@ -12,6 +12,8 @@ import psycopg2
 from support import CHECKOUT, SECRET, RpcError, odoo_command, wait_for
 from test_sending_faults import age_leases, settled
 
+from .ground import CALL_FAILS
+
 DRILLS = {}
 QUICK = {"deadlock", "archived"}
 
@@ -142,7 +144,7 @@ def _fill_up(drill, row, odoo, gateway, disk):
         for n in range(8):
             try:
                 odoo.text(contacts[n * 50 : n * 50 + 50], body)
-            except (RpcError, OSError):
+            except CALL_FAILS:
                 refused += 1
         time.sleep(5)
     finally:
@@ -173,7 +175,7 @@ def pool(drill, row):
         end = time.monotonic() + 20
         # Whoever still answers has connections left.
         while len(workers) < odoo.workers and time.monotonic() < end:
-            with suppress(RpcError, OSError):
+            with suppress(*CALL_FAILS):
                 workers.add(odoo.call("sms.gateway.drill", "hold_connections", 6))
         assert len(workers) == odoo.workers, "not all workers were reached"
         refused, statuses = 0, []
@@ -181,7 +183,7 @@ def pool(drill, row):
         for n in range(200, 230):
             try:
                 odoo.text(contacts[n : n + 1], "POOL {{ object.id }}")
-            except (RpcError, OSError):
+            except CALL_FAILS:
                 refused += 1
             if n % 5 == 0:
                 statuses.append(receive(odoo, gateway_id, **event))
@@ -223,7 +225,7 @@ def _use_up(drill, odoo, contacts):
         for contact in contacts[:10]:
             try:
                 odoo.text([contact], "POOL {{ object.id }}")
-            except (RpcError, OSError):
+            except CALL_FAILS:
                 refused += 1
     finally:
         for connection in held:

@@ -3,6 +3,7 @@
 """What the faults stand on: the cluster, the servers, the gateways, and the count."""
 
 import configparser
+import http.client
 import inspect
 import os
 import re
@@ -32,6 +33,8 @@ from .cluster import ROLE, Cluster
 REFUSALS = frozenset({400, 401, 402, 403, 404, 413, 429, 503})
 # Rows in this state longer than their lease and this are stuck, in seconds.
 STUCK_S = 60
+# What a call raises whose server, or whose database, is killed meanwhile.
+CALL_FAILS = (RpcError, OSError, http.client.HTTPException, ValueError)
 BASE, MAIN = "sgh_drill_base", "sgh_drill"
 # Jobs of Odoo that have nothing to do with texts, and take the time of those that have.
 OTHER_JOBS = (
@@ -182,7 +185,7 @@ class Audit:
                 return True
             self.odoo.revive()
             for gateway_id in gateway_ids:
-                with suppress(OSError, RpcError):
+                with suppress(*CALL_FAILS):
                     self.odoo.work(gateway_id)
                     self.odoo.call("sms.gateway", "action_resume", [gateway_id])
             return False
@@ -484,7 +487,7 @@ class Drill:
 
         def woken():
             odoo.revive()
-            with suppress(OSError, RpcError):
+            with suppress(*CALL_FAILS):
                 odoo.wake(gateway_id)
             with suppress(psycopg2.Error):
                 return done()
