@@ -278,8 +278,10 @@ def _jump_ahead(odoo, clock, offset_s):
 def _each_once(gateway, database, count):
     """None twice; what did not come is unknown, as a worker was killed under way."""
     unsure = database.states("F18%").get("unconfirmed", 0)
-    assert max(gateway.texts.values()) == 1, gateway.texts
-    assert len(gateway.texts) <= count <= len(gateway.texts) + unsure
+    # A clock that is months ahead has reminders of demo events sent, too.
+    texts = {text: n for text, n in gateway.texts.items() if text.startswith("F18")}
+    assert max(texts.values(), default=1) == 1, texts
+    assert len(texts) <= count <= len(texts) + unsure, (len(texts), unsure)
 
 
 def _an_hour_back(odoo, gateway, clock):
