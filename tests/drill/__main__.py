@@ -66,6 +66,7 @@ def main():
     from bench import report as bench  # noqa: PLC0415 the path is set by now
 
     from drill import ground, report  # noqa: PLC0415 the path is set by now
+    from support import CHECKOUT  # noqa: PLC0415 the path is set by now
 
     # Not with the logs of tests: these are full of faults.
     logs = Path(options.home) / "logs"
@@ -81,7 +82,7 @@ def main():
             tell(f"{key:<10} {row.seconds:5.0f}s  {name}  {words}")
         lines, found = drill.read_logs()
         rows = drill.rows
-    manifest = (ground.CHECKOUT / "sms_gateway_hub" / "__manifest__.py").read_text()
+    manifest = (CHECKOUT / "sms_gateway_hub" / "__manifest__.py").read_text()
     run.update(
         version=re.search(r'"version": "([^"]+)"', manifest)[1],
         seed=options.seed,
