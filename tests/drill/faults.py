@@ -29,7 +29,7 @@ from .clock import Clock
 from .kills import workers
 
 FAULTS = {}
-QUICK = {"F1", "F4", "F7", "F8", "F9", "F16", "F24", "F25"}
+QUICK = {"F4", "F7", "F8", "F9", "F16", "F24", "F25"}
 
 
 def fault(key, name):
