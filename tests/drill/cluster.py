@@ -15,6 +15,8 @@ import psycopg2
 from support import free_port, wait_for
 
 ADMIN, ROLE = "drill_admin", "odoo"
+# Where a small file system may be mounted, in the folder of a cluster.
+SMALL = "small"
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -170,6 +172,9 @@ class Cluster:
             for pid in self._processes():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        small = self.home / SMALL
+        if small.is_mount():
+            subprocess.run(["umount", "-l", small], check=False)
         shutil.rmtree(self.home, ignore_errors=True)
 
     # ------------------------------------------------------------------

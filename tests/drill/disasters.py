@@ -12,6 +12,7 @@ import psycopg2
 from support import CHECKOUT, SECRET, RpcError, odoo_command, wait_for
 from test_sending_faults import age_leases, settled
 
+from .cluster import SMALL
 from .ground import CALL_FAILS
 
 DRILLS = {}
@@ -52,7 +53,7 @@ class SmallDisk:
 
     def __init__(self, cluster):
         self.cluster = cluster
-        self.home = cluster.home / "small"
+        self.home = cluster.home / SMALL
         self.home.mkdir()
         done = subprocess.run(
             [*("mount", "-t", "tmpfs", "-o", f"size={_FULL_MB}m"), "tmpfs", self.home],
