@@ -22,7 +22,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -83,7 +83,12 @@ class CountingGateway:
     ``behave`` may be set to a function of (number of the request, its messages) that
     returns None to accept, or (status, headers, body) to answer something else; it
     may also sleep, or raise ``ConnectionError`` to hang up without an answer.
+
+    What it received says in ``status`` how it was answered: None for hung up.
     """
+
+    # Where it is a list, each message of each gateway goes there as well.
+    ledger = None
 
     def __init__(self):
         self.received = []
@@ -109,7 +114,10 @@ class CountingGateway:
                     gateway.requests += 1
                     number = gateway.requests
                     now = time.time()
-                    gateway.received += [{**m, "at": now} for m in messages]
+                    entries = [{**m, "at": now, "status": None} for m in messages]
+                    gateway.received += entries
+                    if gateway.ledger is not None:
+                        gateway.ledger += entries
                     gateway.headers.append(dict(self.headers))
                 try:
                     answer = gateway.behave and gateway.behave(number, messages)
@@ -123,6 +131,8 @@ class CountingGateway:
                     ]
                     answer = 200, {}, json.dumps({"results": results}).encode()
                 status, headers, body = answer
+                for entry in entries:
+                    entry["status"] = status
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -266,6 +276,43 @@ class Database:
         finally:
             connection.close()
 
+    def fill(self, gateway_id, count, *, state="queued", text="Bench", priority="3"):
+        """Put outgoing messages on file, by plain SQL.
+
+        :return: ids, as (first, last)
+        """
+        [(last,)] = self.rows("SELECT coalesce(max(id), 0) FROM sms_gateway_message")
+        self.rows(
+            """
+            INSERT INTO sms_gateway_message
+                   (uuid, gateway_id, company_id, direction, kind, purpose, state,
+                    priority, number, body, encoding, segments, attempts, due_at,
+                    state_at, sent_at, external_ref, create_date)
+            SELECT md5(random()::text || clock_timestamp() || n), %s, 1, 'outgoing',
+                   'single', 'transactional', %s, %s,
+                   -- Numbers of nobody in the demo data.
+                   '+1212' || 2000000 + n %% 7000000,
+                   %s || ' ' || n, 'gsm7', 1, 0,
+                   now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
+                   CASE WHEN %s != 'queued' THEN now() AT TIME ZONE 'UTC' END,
+                   CASE WHEN %s != 'queued' THEN 'R-' || (%s + n) END,
+                   now() AT TIME ZONE 'UTC'
+              FROM generate_series(1, %s) AS n
+            """,
+            gateway_id,
+            state,
+            priority,
+            text,
+            state,
+            state,
+            last,
+            count,
+        )
+        [(first, newest)] = self.rows(
+            "SELECT min(id), max(id) FROM sms_gateway_message WHERE id > %s", last
+        )
+        return first, newest
+
     @contextmanager
     def locked(self, query, *params):
         """Hold the locks of a query in a transaction of its own."""
@@ -358,13 +405,15 @@ class OdooServer:
     :param Database database: what it serves
     :param Path log: file that its log is appended to
     :param int workers: 0 for threads, else HTTP worker processes
+    :param options: more options of Odoo's command line
     """
 
-    def __init__(self, database, log, *, workers=0, cron_threads=2):
+    def __init__(self, database, log, *, workers=0, cron_threads=2, options=()):
         self.database = database
         self.log = log
         self.workers = workers
         self.cron_threads = cron_threads
+        self.options = options
         self.process = None
         self.port = None
         self._sessions = {}
@@ -384,6 +433,7 @@ class OdooServer:
                     f"--gevent-port={free_port()}",
                     f"--workers={self.workers}",
                     f"--max-cron-threads={self.cron_threads}",
+                    *self.options,
                 ],
                 cwd=CHECKOUT,
                 stdout=log,
@@ -405,7 +455,8 @@ class OdooServer:
 
     def kill(self):
         """End it like a power cut does: no handler runs."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self):
@@ -502,9 +553,9 @@ class OdooServer:
         """Post a signed callback, as the gateway does; returns the HTTP status."""
         return self._call_back(gateway_id, secret, "status", "report", event)
 
-    def receive(self, gateway_id, secret, number, text):
+    def receive(self, gateway_id, secret, number, text, **event):
         """Post a text that somebody sent to us, as the gateway does."""
-        event = {"from": number, "to": "4711", "text": text}
+        event = {"from": number, "to": "4711", "text": text, **event}
         return self._call_back(gateway_id, secret, "inbound", "inbound", event)
 
     def _call_back(self, gateway_id, secret, action, kind, event):

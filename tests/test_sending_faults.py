@@ -62,6 +62,30 @@ def test_f1_killed_before_the_request_leaves(odoo, database, gateway):
     assert gateway.texts == {"F1 kill": 1}
 
 
+def test_f1_killed_again_and_again(odoo, database, gateway):
+    """F1: a sender that was killed three times in a row does not rest for it."""
+    gateway_id = odoo.make_gateway(gateway, testing_build_delay_s=20)
+    start = odoo.log.stat().st_size
+    for turn in range(3):
+        odoo.text(odoo.make_contacts(1), f"F1 again {turn}")
+        wait_for(
+            lambda count=turn + 1: (
+                database.states("F1 again%").get("sending", 0) == count
+            ),
+            what="the claim",
+        )
+        time.sleep(0.5)
+        odoo.kill()
+        odoo.start()
+    age_leases(database)
+    database.rows("UPDATE sms_gateway SET testing_build_delay_s = 0")
+    odoo.wake(gateway_id)
+    wait_for(settled(database, "F1 again%", 3), what="the texts")
+    assert database.states("F1 again%") == {"sent": 3}
+    assert set(gateway.texts.values()) == {1}
+    assert b"timed out" not in odoo.log.read_bytes()[start:]
+
+
 def test_f2_killed_before_the_answer_is_read(odoo, database, gateway):
     """F2: what the gateway took before the kill is unconfirmed, never sent again."""
     release = threading.Event()

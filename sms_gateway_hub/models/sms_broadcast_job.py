@@ -358,6 +358,10 @@ class SmsBroadcast(models.Model):
             busy = resting = False
             for broadcast_id in in_new_transaction(self.env, self._get_ids_at_work):
                 outcome = self._work_apart(broadcast_id)
+                # Says that work was done: Odoo puts off a job that is killed again
+                # and again without any.
+                if self.env.context.get("ir_cron_progress_id"):
+                    self.env["ir.cron"]._commit_progress(1)
                 busy |= outcome == "more"
                 resting |= outcome == "rest"
                 if time.monotonic() >= end:

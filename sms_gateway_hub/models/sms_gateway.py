@@ -1085,6 +1085,21 @@ class SmsGateway(models.Model):
     # The sender's statements on the gateway
     # ------------------------------------------------------------------
 
+    def _get_next_slot(self, now):
+        """Return the next free slot, as Unix time, 0 where there is none to keep.
+
+        One that is further ahead than any was handed out is of a clock that has been
+        set back since: to wait for it would hold the queue up for as long.
+
+        :param float now: Unix time
+        """
+        self.ensure_one()
+        longest = max(self.max_segments, 1) / self.max_rate * const.PACE_MARGIN
+        ahead_s = self.next_slot_at - now
+        if ahead_s > const.PACED_RESERVE_S + const.CLAIM_HORIZON_S + 2 * longest:
+            return 0.0
+        return self.next_slot_at
+
     def _take_slots(self, segments, now, *, until, reserved_until=0.0, reserve_s=0.0):
         """Hand out evenly spaced slots under the rate limit.
 
@@ -1103,7 +1118,7 @@ class SmsGateway(models.Model):
         if not self.max_rate:
             return [now] * len(segments)
         reserved = self.next_slot_at and self.next_slot_at == reserved_until
-        slots, slot = [], now if reserved else max(now, self.next_slot_at or 0.0)
+        slots, slot = [], now if reserved else max(now, self._get_next_slot(now))
         for parts in segments:
             if slots and slot > until:
                 break

@@ -10,6 +10,7 @@ from . import test_inbound_parts
 from . import test_inbound_safety
 from . import test_js
 from . import test_keywords
+from . import test_log_filter
 from . import test_mail_reply
 from . import test_phone
 from . import test_quiet_hours

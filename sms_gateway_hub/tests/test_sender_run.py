@@ -589,6 +589,7 @@ class TestSenderPace(SenderCase):
             ("an old slot", 1, 5.0, [1], 1002, [1000], 1001),
             ("always one", 1, 1010.0, [1, 1], 1001, [1010], 1011),
             ("a slow one", 0.1, 0, [1, 1], 1001, [1000], 1010),
+            ("a clock that was set back", 1, 4600.0, [1], 1002, [1000], 1001),
         ):
             with self.row(label):
                 gateway.write({"max_rate": rate, "next_slot_at": before})

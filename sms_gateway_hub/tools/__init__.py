@@ -5,6 +5,7 @@ from . import addresses
 from . import cells
 from . import gateway_data
 from . import keywords
+from . import log_filter
 from . import phone
 from . import quiet_hours
 from . import refusals

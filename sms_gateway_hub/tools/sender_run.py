@@ -28,7 +28,7 @@ from ..exceptions import (
 from .gateway_data import SendRequest, to_cost
 from .refusals import RefusalListener
 from .segments import clean_text
-from .transaction import in_new_transaction
+from .transaction import in_new_transaction, release_locks
 from .transport import Held, NotSent, redact, redact_trace
 
 _logger = logging.getLogger(__name__)
@@ -119,6 +119,9 @@ class SenderRun:
                 self.transport = self.adapter._get_transport(self.gateway)
                 # What waits in the pool must not leave while this thread is busy.
                 self.transport.is_held = self.refusals.is_told
+                # An upgrade that waits for our locks would have our own next
+                # statement wait for it.
+                release_locks(cr)
                 stack.callback(self._tell)
                 stack.callback(self._record)
                 stack.callback(self.transport.close)
@@ -229,7 +232,7 @@ class SenderRun:
         """Return the Unix time of the first slot that nobody has taken yet."""
         if gateway.next_slot_at == self.reserved_until:
             return self._get_own_slot()
-        return max(gateway.next_slot_at or 0.0, self._get_own_slot())
+        return max(gateway._get_next_slot(time.time()), self._get_own_slot())
 
     def _get_own_slot(self):
         """Return when this run's next claim could leave: who was late moved it."""
@@ -509,6 +512,10 @@ class SenderRun:
         rows = in_new_transaction(self.env, self._claim)
         if self.first_at is None:
             self.first_at = time.monotonic()
+            # Says that work was done: Odoo puts off a job that is killed again and
+            # again without any.
+            if self.env.context.get("ir_cron_progress_id"):
+                self.env["ir.cron"]._commit_progress(1)
         for row, decision in self.refused:
             self._keep_decision(row, decision)
         if not rows:

@@ -7,6 +7,8 @@ import time
 
 from psycopg2 import errors
 
+from odoo.sql_db import Cursor
+
 _RETRYABLE = (
     errors.LockNotAvailable,
     errors.SerializationFailure,
@@ -26,6 +28,16 @@ def _keep_quiet(cr):
         return execute(query, params, log_exceptions=log_exceptions)
 
     cr.execute = execute_quietly
+
+
+def release_locks(cr):
+    """End a transaction that only read; records that were read stay in the cache.
+
+    :param cr: a cursor that nobody else uses; others, e.g. of tests, are left alone
+    """
+    if isinstance(cr, Cursor):
+        # Not cr.commit(), which empties the cache: reading anew would lock again.
+        cr._cnx.commit()
 
 
 def in_new_transaction(env, work):

@@ -175,42 +175,9 @@ class Site:
         self.rows("VACUUM ANALYZE sms_gateway_message")
         self.rows("UPDATE sms_gateway SET next_slot_at = 0")
 
-    def fill(self, gateway_id, count, *, state="queued", text="Bench", priority="3"):
-        """Put outgoing messages on file, by plain SQL.
-
-        :return: ids, as (first, last)
-        """
-        [(last,)] = self.rows("SELECT coalesce(max(id), 0) FROM sms_gateway_message")
-        self.rows(
-            """
-            INSERT INTO sms_gateway_message
-                   (uuid, gateway_id, company_id, direction, kind, purpose, state,
-                    priority, number, body, encoding, segments, attempts, due_at,
-                    state_at, sent_at, external_ref, create_date)
-            SELECT md5(random()::text || clock_timestamp() || n), %s, 1, 'outgoing',
-                   'single', 'transactional', %s, %s,
-                   -- Numbers of nobody in the demo data.
-                   '+1212' || 2000000 + n %% 7000000,
-                   %s || ' ' || n, 'gsm7', 1, 0,
-                   now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
-                   CASE WHEN %s != 'queued' THEN now() AT TIME ZONE 'UTC' END,
-                   CASE WHEN %s != 'queued' THEN 'R-' || (%s + n) END,
-                   now() AT TIME ZONE 'UTC'
-              FROM generate_series(1, %s) AS n
-            """,
-            gateway_id,
-            state,
-            priority,
-            text,
-            state,
-            state,
-            last,
-            count,
-        )
-        [(first, newest)] = self.rows(
-            "SELECT min(id), max(id) FROM sms_gateway_message WHERE id > %s", last
-        )
-        return first, newest
+    def fill(self, gateway_id, count, **values):
+        """Put outgoing messages on file; return their ids, as (first, last)."""
+        return self.database.fill(gateway_id, count, **values)
 
     def make_gateway(self, url, name="Bench", **values):
         """Make a gateway of the tests' own kind whose job rests."""

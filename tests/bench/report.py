@@ -75,9 +75,12 @@ def cells(row):
 
 def to_text(rows):
     """Return the table for a terminal."""
-    table = [_HEAD, *map(cells, rows)]
-    widths = [max(len(line[n]) for line in table) for n in range(len(_HEAD))]
-    numeric = {2, 3, 5, 8}
+    return to_columns([_HEAD, *map(cells, rows)], {2, 3, 5, 8})
+
+
+def to_columns(table, numeric):
+    """Return lines of cells as text in columns; those of ``numeric`` to the right."""
+    widths = [max(len(line[n]) for line in table) for n in range(len(table[0]))]
     return "\n".join(
         "  ".join(
             text.rjust(width) if n in numeric else text.ljust(width)
@@ -89,15 +92,9 @@ def to_text(rows):
 
 def to_markdown(rows, run):
     """Return the table for the document, with machine and date."""
-    machine = run["machine"]
-    postgres = machine["postgresql"]
     lines = [
-        f"Taken on {run['date'][:10]} at commit `{machine['commit']}`, in "
-        f"{run['mode']} mode: {machine['processors']} processors "
-        f"({machine['processor']}), {machine['memory_gb']} GB, "
-        f"Python {machine['python']}, "
-        f"PostgreSQL {postgres['server_version'].split(' ')[0]} with "
-        f"`shared_buffers` {postgres['shared_buffers']}; load average at the start "
+        f"Taken on {run['date'][:10]} at commit `{run['machine']['commit']}`, in "
+        f"{run['mode']} mode: {describe(run['machine'])}; load average at the start "
         f"{run['load_average']}.",
         "",
         "| | what | ours | reference | against | ratio | bar | | n |",
@@ -111,6 +108,18 @@ def to_markdown(rows, run):
     return "\n".join(lines)
 
 
+def describe(machine):
+    """Return the machine's part of a sentence."""
+    postgres = machine["postgresql"]
+    return (
+        f"{machine['processors']} processors "
+        f"({machine['processor']}), {machine['memory_gb']} GB, "
+        f"Python {machine['python']}, "
+        f"PostgreSQL {postgres['server_version'].split(' ')[0]} with "
+        f"`shared_buffers` {postgres['shared_buffers']}"
+    )
+
+
 def write_json(path, rows, run):
     """Write all that was measured, each sample included."""
     path = Path(path)
@@ -120,16 +129,19 @@ def write_json(path, rows, run):
 
 
 def write_docs(rows, run, path=DOCS):
-    """Replace what stands between the markers of the document.
+    write_between(path, BEGIN, END, to_markdown(rows, run))
+
+
+def write_between(path, begin, end, table):
+    """Replace what stands between the markers of a document.
 
     :raise ValueError: the document has no markers
     """
     text = path.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has no place for the table: {BEGIN} … {END}")
-    table = to_markdown(rows, run)
+    before, found_begin, rest = text.partition(begin)
+    _old, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"{path} has no place for the table: {begin} … {end}")
     path.write_text(f"{before}{begin}\n\n{table}\n\n{end}{after}")
 
 

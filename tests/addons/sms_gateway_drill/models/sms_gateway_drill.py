@@ -1,10 +1,13 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import os
+import threading
 import time
 
 from odoo import api, models
 from odoo.exceptions import UserError
+from odoo.sql_db import PoolError
 
 _runs = {}
 
@@ -19,6 +22,31 @@ class SmsGatewayDrill(models.AbstractModel):
     def run_sender(self, gateway_id):
         """Run a gateway's sender in this process, beside the cron's."""
         return self.env["sms.gateway.sender"].sudo()._cron_send(gateway_id)
+
+    @api.model
+    def hold_connections(self, seconds):
+        """Take all connections that this process may open, for a while.
+
+        :return: id of the process
+        """
+        registry = self.env.registry
+
+        def hold():
+            cursors = []
+            try:
+                while True:
+                    cursors.append(registry.cursor())
+                    # A connection is borrowed once, not when it is used.
+                    cursors[-1].execute("SELECT 1")
+            except PoolError:
+                time.sleep(seconds)
+            finally:
+                for cursor in cursors:
+                    cursor.close()
+
+        threading.Thread(target=hold, daemon=True).start()
+        # The answer needs a connection: it leaves while there still is one.
+        return os.getpid()
 
     # The ways to text that are code's alone, without a door for clients
 

@@ -1,0 +1,33 @@
+# Copyright 2026 SMS Gateway Hub contributors
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+"""Keeps numbers and texts out of what Odoo logs of statements that failed."""
+
+import logging
+import re
+
+# Statements on such tables hold texts and whole numbers as plain values.
+_TABLES = re.compile(r"\bsms_|\bmail_message\b")
+# "INSERT INTO "sms_sms"", "UPDATE sms_gateway_message", "WITH outcome", …
+_BEGIN = re.compile(r'\s*\w+(?: \w+)?(?: "?\w+"?)?')
+
+
+class StatementFilter(logging.Filter):
+    """Cut the values off a statement that failed, and the row off its error.
+
+    Odoo logs it whole where it fails in a user's transaction, e.g. as the disk is full
+    or PostgreSQL is restarted.
+    """
+
+    def filter(self, record):
+        args = record.args
+        if str(record.msg).startswith("bad query") and isinstance(args, tuple):
+            query, *rest = args
+            if isinstance(query, bytes):
+                query = query.decode("utf-8", "replace")
+            if _TABLES.search(str(query)):
+                errors = (str(error).partition("\n")[0] for error in rest)
+                record.args = (f"{_BEGIN.match(str(query))[0]} …", *errors)
+        return True
+
+
+logging.getLogger("odoo.sql_db").addFilter(StatementFilter())
