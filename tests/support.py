@@ -387,9 +387,9 @@ def odoo_command(database):
         "--addons-path",
         f"{addons},{TEST_ADDONS}",
         "--database",
+        # Without a filter: with one, Odoo lists all databases in each call that has no
+        # session, by a new connection.
         database,
-        "--db-filter",
-        f"^{database}$",
     ]
 
 
