@@ -3,7 +3,7 @@
 {
     "name": "SMS Gateway Hub: Clickatell",
     "summary": "Text through Clickatell, with accounts of every age",
-    "version": "19.0.1.0.0",
+    "version": "19.0.1.0.1",
     "category": "Marketing/SMS",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",
