@@ -29,7 +29,7 @@ LOG_LINE = re.compile(
     r"^\S+ \S+ \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<text>.*)"
 )
 # What somebody saves on a gateway, by the ORM, may meet the gateway's own job.
-SAVED_GATEWAY = re.compile(r"""bad query: b' UPDATE "sms_gateway"(\\n|\s)""")
+SAVED_GATEWAY = re.compile(r'bad query: \s*UPDATE "sms_gateway" ')
 # Loggers whose lines are about the machine, not about the code under test.
 FOREIGN_LOGGERS = ("odoo.tests", "odoo.addons.base.models.ir_actions_report")
 EMPTY_REASONS = {""}
