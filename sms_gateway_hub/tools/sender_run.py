@@ -483,9 +483,13 @@ class SenderRun:
         """Say whether more may be claimed as soon as the cap allows it."""
         if self.stop or self.exhausted or time.monotonic() >= self.end:
             return False
-        at_hand = self.transport.pending + len(self.waiting)
-        early = self._get_speed() * const.CLAIM_EARLY_S
-        return at_hand < max(2 * self.transport.parallel, early)
+        if self.probing and self.rows:
+            # What becomes of it decides what follows: no need to ask till then.
+            return False
+        requests = self.transport.pending + len(self.waiting)
+        # A request may carry many texts: what leaves soon is counted in texts.
+        soon = self._get_speed() * const.CLAIM_EARLY_S
+        return requests < 2 * self.transport.parallel or len(self.rows) < soon
 
     def _yield(self):
         """Give back what has not begun: a slow gateway must not outlast the job."""
