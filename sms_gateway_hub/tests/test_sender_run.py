@@ -10,6 +10,7 @@ import logging
 import random
 import re
 import select
+import threading
 import time
 from datetime import timedelta
 from unittest.mock import Mock, patch
@@ -701,6 +702,44 @@ class TestSenderPace(SenderCase):
                     )
                 )
                 self.assertEqual(run.free_at, expected)
+
+    def arrivals(self, count, keeps):
+        """Send through a gateway far away; return when each request arrived.
+
+        :param bool keeps: whether it keeps connections open
+        """
+        arrived, met = [], set()
+        connect = transport.HttpTransport._connect
+
+        def answer(request):
+            arrived.append(time.time())
+            return accept(request)
+
+        def far(wire, *place):
+            thread = threading.get_ident()
+            if not keeps or thread not in met:
+                met.add(thread)
+                time.sleep(0.15)
+            return connect(wire, *place)
+
+        self.enqueue_many(count)
+        self.server.reset()
+        self.server.script(*[(200, answer)] * count)
+        with patch.object(transport.HttpTransport, "_connect", far):
+            self.run_sender()
+        self.assertEqual(len(arrived), count)
+        return arrived
+
+    def test_connecting_takes_time(self):
+        """A first connection brings no second too many; many cost no slot each."""
+        self.gateway.write({"max_rate": 10, "parallel_requests": 8})
+        for keeps in (True, False):
+            with self.row(keeps):
+                arrived = self.arrivals(25, keeps)
+                for first, after_cap in zip(arrived, arrived[10:], strict=False):
+                    # Seen at the other end: a busy machine adds to both.
+                    self.assertGreater(after_cap - first, 0.93)
+                self.assertLessEqual(arrived[-1] - arrived[0], 24 / 10 * 1.02 + 0.3)
 
     def test_goes_on_while_nobody_waits(self):
         """A capped run goes on past its time, until other jobs need its worker."""
