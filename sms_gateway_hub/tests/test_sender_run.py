@@ -10,6 +10,7 @@ import logging
 import random
 import re
 import select
+import threading
 import time
 from datetime import timedelta
 from unittest.mock import Mock, patch
@@ -703,6 +704,44 @@ class TestSenderPace(SenderCase):
                 )
                 self.assertEqual(run.free_at, expected)
 
+    def arrivals(self, count, keeps):
+        """Send through a gateway far away; return when each request arrived.
+
+        :param bool keeps: whether it keeps connections open
+        """
+        arrived, met = [], set()
+        connect = transport.HttpTransport._connect
+
+        def answer(request):
+            arrived.append(time.time())
+            return accept(request)
+
+        def far(wire, *place):
+            thread = threading.get_ident()
+            if not keeps or thread not in met:
+                met.add(thread)
+                time.sleep(0.15)
+            return connect(wire, *place)
+
+        self.enqueue_many(count)
+        self.server.reset()
+        self.server.script(*[(200, answer)] * count)
+        with patch.object(transport.HttpTransport, "_connect", far):
+            self.run_sender()
+        self.assertEqual(len(arrived), count)
+        return arrived
+
+    def test_connecting_takes_time(self):
+        """A first connection brings no second too many; many cost no slot each."""
+        self.gateway.write({"max_rate": 10, "parallel_requests": 8})
+        for keeps in (True, False):
+            with self.row(keeps):
+                arrived = self.arrivals(25, keeps)
+                for first, after_cap in zip(arrived, arrived[10:], strict=False):
+                    # Seen at the other end: a busy machine adds to both.
+                    self.assertGreater(after_cap - first, 0.93)
+                self.assertLessEqual(arrived[-1] - arrived[0], 24 / 10 * 1.02 + 0.3)
+
     def test_goes_on_while_nobody_waits(self):
         """A capped run goes on past its time, until other jobs need its worker."""
         for waiting in (False, True):
@@ -884,6 +923,51 @@ class TestSenderPace(SenderCase):
         with self.own_cursors():
             self.assertEqual(run._claim(self.env), [], "the next one is later")
         self.assertGreater(run.idle_until, time.time())
+
+    def slow(self, takes_s):
+        """Return an answer that takes its time."""
+
+        def reply(request):
+            time.sleep(takes_s)
+            return accept(request)
+
+        return 200, reply
+
+    def test_requests_of_many_texts_are_not_overclaimed(self):
+        """What one kill leaves unconfirmed is counted in texts, not in requests."""
+        self.gateway.write({"testing_batch": 50, "parallel_requests": 4})
+        self.enqueue_many(3000)
+        self.server.script(*[self.slow(0.2)] * 60)
+        claimed = []
+        refill = sender_run.SenderRun._refill
+
+        def watch(run):
+            refill(run)
+            claimed.append(len(run.rows))
+
+        self.patch(sender_run.SenderRun, "_refill", watch)
+        with self.own_cursors():
+            sender_run.SenderRun(self.env, self.gateway.id, budget_s=1.5).run()
+        self.assertLessEqual(max(claimed), 2 * 4 * 50 + const.CLAIM_MAX)
+
+    def test_a_slow_probe_is_waited_for(self):
+        """While a probe is under way the database is not asked for more."""
+        self.gateway.write({"max_rate": 10, "parallel_requests": 4})
+        messages = self.enqueue_many(2)
+        self.gateway._pause("Nobody answers.", 60)
+        self.gateway.paused_until = fields.Datetime.now() - timedelta(seconds=1)
+        self.server.script(self.slow(0.5), ACCEPTED)
+        limits = []
+        claim_limit = sender_run.SenderRun._claim_limit
+
+        def watch(run, gateway):
+            limits.append(claim_limit(run, gateway))
+            return limits[-1]
+
+        self.patch(sender_run.SenderRun, "_claim_limit", watch)
+        self.run_sender()
+        self.assertEqual(self.states(messages), {"sent": 2})
+        self.assertLessEqual(limits.count(0), 3, limits)
 
     def test_own_numbers_go_to_their_recipients(self):
         """Every message reaches the gateway with its own number and text."""

@@ -94,6 +94,7 @@ class SenderRun:
         self.trouble = ""
         self.counter = 0
         self.latency_s = None  # of requests lately, in seconds
+        self.connect_s = None  # what each request so far took at least to connect
         self.refusals = None
         self.held = False  # requests came back that the gate has to see again
         self.no_credit = False  # a message failed for the account
@@ -486,9 +487,13 @@ class SenderRun:
         """Say whether more may be claimed as soon as the cap allows it."""
         if self.stop or self.exhausted or time.monotonic() >= self.end:
             return False
-        at_hand = self.transport.pending + len(self.waiting)
-        early = self._get_speed() * const.CLAIM_EARLY_S
-        return at_hand < max(2 * self.transport.parallel, early)
+        if self.probing and self.rows:
+            # What becomes of it decides what follows: no need to ask till then.
+            return False
+        requests = self.transport.pending + len(self.waiting)
+        # A request may carry many texts: what leaves soon is counted in texts.
+        soon = self._get_speed() * const.CLAIM_EARLY_S
+        return requests < 2 * self.transport.parallel or len(self.rows) < soon
 
     def _yield(self):
         """Give back what has not begun: a slow gateway must not outlast the job."""
@@ -734,8 +739,8 @@ class SenderRun:
         if before is not None and self.rate:
             # A thread may have begun late: too close to what leaves a second later.
             since_s = (self.left - before) / self.rate * const.PACE_MARGIN
-            start = completion.started_at - const.PACE_SLACK_S
-            self.free_at = max(self.free_at, start + since_s)
+            start = completion.started_at + self._get_delay_s(completion)
+            self.free_at = max(self.free_at, start - const.PACE_SLACK_S + since_s)
         known_s = took_s if self.latency_s is None else self.latency_s
         self.latency_s = 0.7 * known_s + 0.3 * took_s
         times = {
@@ -787,6 +792,19 @@ class SenderRun:
             else:
                 missing = GatewayOutcomeUnknown("The answer does not name the message")
                 self._apply_error(row, missing, extra)
+
+    def _get_delay_s(self, completion):
+        """Return how much longer a request took to connect than all before it.
+
+        As long as all connect anew, as some gateways want it, none comes closer to
+        another by that.
+        """
+        if not completion.left_at:
+            return 0.0
+        took_s = completion.left_at - completion.started_at
+        usual_s = self.connect_s
+        self.connect_s = took_s if usual_s is None else min(took_s, usual_s)
+        return max(took_s - (usual_s or 0.0), 0.0)
 
     def _apply_result(self, row, result, extra):
         extra["http_status"] = result.http_status or extra["http_status"]

@@ -60,7 +60,9 @@ class Held(NotSent):
 class Completion:
     """A request that came to an end: exactly one of response and error is set.
 
-    :param float started_at: Unix time at which the request left
+    :param float started_at: Unix time at which its turn came
+    :param float left_at: Unix time at which there was a connection and it left, 0 where
+        it did not
     :param float ended_at: Unix time at which its outcome was known
     """
 
@@ -68,6 +70,7 @@ class Completion:
     response: GatewayResponse | None = None
     error: Exception | None = None
     started_at: float = 0.0
+    left_at: float = 0.0
     ended_at: float = 0.0
 
 
@@ -312,7 +315,7 @@ class HttpTransport:
                 raise NotSent
             if self.is_held and self.is_held():
                 raise Held
-            completion.response = self._exchange(request)
+            completion.response = self._exchange(request, completion)
         except (NotSent, GatewayError) as error:
             completion.error = error
         except Exception as error:  # noqa: BLE001 a thread must always answer
@@ -320,10 +323,11 @@ class HttpTransport:
         completion.ended_at = time.time()
         self._done.put(completion)
 
-    def _exchange(self, request):
+    def _exchange(self, request, completion):
         scheme, host, port, target, headers, body = encode_request(request)
         deadline = time.monotonic() + self.deadline_s
         connection = self._connect(scheme, host, port)
+        completion.left_at = time.time()
         key = threading.get_ident()
         with self._lock:
             self._running[key] = (deadline, connection.sock)
