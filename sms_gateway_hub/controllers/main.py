@@ -4,6 +4,8 @@
 import logging
 import re
 
+import psycopg2
+
 from odoo import SUPERUSER_ID, http
 from odoo.http import request
 
@@ -131,6 +133,10 @@ class SmsGatewayWebhook(http.Controller):
             return self._answer(
                 rejected.http_status, retry_after_s=rejected.retry_after_s
             )
+        except psycopg2.Error as error:
+            # Its words may hold a number or a text.
+            _logger.error("A callback could not be taken: %s", type(error).__name__)
+            return self._answer(503)
         except Exception:
             # The gateway repeats on 503; a 500 or a traceback is never an answer.
             _logger.exception("A callback could not be taken")

@@ -123,11 +123,13 @@ class SmsGateway(models.Model):
         :return: a list of (attempt's id, text's uuid, the gateway's reference), and the
             id of the attempt up to which there is no other
         """
-        # What changed since the job began counts as well: a snapshot of its own.
+        # What changed since the job began counts as well, how far it came above all:
+        # a snapshot of its own.
         now = fields.Datetime.now()
-        gateway_id, done = self.id, self.reconciled_attempt
+        gateway_id = self.id
 
         def find(env):
+            done = env["sms.gateway"].browse(gateway_id).sudo().reconciled_attempt
             env.cr.execute(
                 SQL(
                     """

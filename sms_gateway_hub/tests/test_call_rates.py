@@ -70,6 +70,20 @@ class TestSharedLimit(BaseCase):
         self.assertTrue(all(process.is_over("a") for process in processes))
         self.assertLess(self.asked, 20)
 
+    def test_nobody_is_refused_below_the_limit(self):
+        """What processes were free to use, and did not, is nobody's."""
+        for count in (2, 6, 9):
+            with self.subTest(count):
+                self.shared.clear()
+                processes = [self.make() for _n in range(count)]
+                each = 100 // count
+                answers = [
+                    answer
+                    for process in processes
+                    for answer in self.hits(process, each)
+                ]
+                self.assertEqual(answers, [True] * count * each)
+
     def test_low_limits(self):
         """The lowest limit lets one pass, and no other limit is out of reach."""
         for most in range(1, 25):

@@ -287,6 +287,8 @@ class TestQuietHours(BaseCase):
         for number, country in (
             ("+4915112345678", "DE"),
             ("+12042345678", "CA"),
+            # Of no time zone of its own.
+            ("+38343201234", "XK"),
             ("+881612345678", None),
             ("12345", None),
             (False, None),

@@ -417,6 +417,18 @@ class TestReconcile(SmsGatewayCase):
             self.assertEqual(self.reconcile(), uuids[5:])
             self.assertEqual(self.reconcile(), [])
 
+    def test_each_piece_once(self):
+        """The job's snapshot never shows how far it came: it is asked for anew."""
+        messages = self.send(5)
+        # As in a snapshot, what was read once stays as it was.
+        self.assertFalse(self.gateway.reconciled_attempt)
+        gateways = type(self.gateway)
+        with (
+            patch.object(const, "RECONCILE_BATCH", 2),
+            patch.object(gateways, "invalidate_recordset", lambda *_a, **_kw: None),
+        ):
+            self.assertEqual(self.reconcile(), [message.uuid for message in messages])
+
     def test_neutralized(self):
         self.send()
         self.env["ir.config_parameter"].sudo().set_param(

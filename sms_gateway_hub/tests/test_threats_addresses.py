@@ -28,7 +28,7 @@ NEVER = (
 LOCAL = (
     "127.0.0.1", "127.9.9.9", "::1", "10.0.0.1", "172.16.0.1", "172.31.255.255",
     "192.168.1.5", "fd12:3456::1", "100.64.0.1", "::ffff:127.0.0.1",
-    "64:ff9b::7f00:1", "2002:c0a8:101::1", "198.18.0.1",
+    "64:ff9b::7f00:1", "2002:c0a8:101::1", "198.18.0.1", "fec0::1",
 )  # fmt: skip
 PUBLIC = ("8.8.8.8", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "1.1.1.1")
 
@@ -256,6 +256,37 @@ class TestGatewayAddress(SmsGatewayCase):
         self.gateway.with_user(system).local_network = True
         self.assertFalse(self.gateway.copy({"name": "Copy"}).local_network)
         self.assertFalse(self.env["sms.gateway"].new({}).local_network)
+
+    def test_duplicate(self):
+        """A gateway on the local network is duplicated by who may put it there."""
+        self.gateway.write({"testing_url": "http://10.0.0.5/", "local_network": True})
+        system = self.new_user(
+            "address_copy",
+            "base.group_user,base.group_system,sms_gateway_hub.group_administrator",
+        )
+        copied = self.gateway.with_user(system).copy()
+        self.assertTrue(copied.local_network)
+        self.assertEqual(copied.testing_url, "http://10.0.0.5/")
+        user = self.new_user(
+            "address_copy_user", "base.group_user,sms_gateway_hub.group_administrator"
+        )
+        copied = self.gateway.with_user(user).copy().sudo()
+        self.assertFalse(copied.local_network)
+        self.assertFalse(copied.testing_url)
+
+    def test_who_may_lead_it_elsewhere(self):
+        """What was allowed to one address is not to the next of somebody else."""
+        user = self.new_user(
+            "address_mover", "base.group_user,sms_gateway_hub.group_administrator"
+        )
+        self.gateway.write({"testing_url": "http://10.0.0.5/", "local_network": True})
+        gateway = self.gateway.with_user(user)
+        gateway.write({"testing_url": "http://10.0.0.5/", "name": "Other name"})
+        self.assertTrue(self.gateway.local_network)
+        with self.assertRaises(ValidationError):
+            gateway.testing_url = "http://127.0.0.1:5432/"
+        gateway.testing_url = "https://sms.example.com/"
+        self.assertFalse(self.gateway.local_network)
 
     def test_shown_where_it_means_something(self):
         """Kinds without an address have no such switch."""

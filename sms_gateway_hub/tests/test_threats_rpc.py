@@ -163,6 +163,7 @@ class TestDoors(SecurityMixin, HttpCase):
             },
             "sms.gateway.device": {"name": MARK, "gateway_id": pull.id},
             "sms.gateway.coverage": {"gateway_id": self.gateway.id, "number": number},
+            "sms.gateway.rate": {"key": "caller/0"},
             # Erased numbers count for all companies; only administrators see the list.
             "sms.suppression": {"digest": "d" * 64, "note": "as asked"},
             "sms.keyword": {

@@ -15,7 +15,7 @@ from datetime import timedelta
 from unittest.mock import patch
 from urllib.parse import quote_plus
 
-from psycopg2 import OperationalError
+from psycopg2 import DataError, OperationalError
 
 from odoo import fields
 from odoo.exceptions import AccessError
@@ -457,6 +457,17 @@ class TestWebhookDoor(WebhookCase):
             answer = self.post([report("delivered")])
         self.assertRefused(answer, 503)
         self.assertEqual(answer.content, b"")
+
+    def test_words_of_the_database(self):
+        """T20: what PostgreSQL says of a row is not logged: it holds the text."""
+        error = DataError("bad value\nCONTEXT:  {'body': 'Secret text'}")
+        self.startPatcher(patch.object(main, "in_new_transaction", side_effect=error))
+        with self.assertLogs(
+            "odoo.addons.sms_gateway_hub.controllers.main", "ERROR"
+        ) as lines:
+            self.assertRefused(self.post([inbound("Secret text")]), 503)
+        self.assertIn("DataError", lines.output[0])
+        self.assertNotIn("Secret text", "\n".join(lines.output))
 
     @mute_logger("odoo.addons.sms_gateway_hub.controllers.main")
     def test_adapter_that_raises(self):

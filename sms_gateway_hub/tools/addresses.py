@@ -69,6 +69,9 @@ def classify(address):
         or any(ip in network for network in _METADATA if network.version == ip.version)
     ):
         return "never"
+    if ip.version == 6 and ip.is_site_local:
+        # What private networks of IPv6 were once, and Python calls global.
+        return "local"
     return "public" if ip.is_global else "local"
 
 

@@ -5,6 +5,8 @@
 import logging
 import re
 
+import psycopg2
+
 # Statements on such tables hold texts and whole numbers as plain values.
 _TABLES = re.compile(r"\bsms_|\bmail_message\b")
 # "INSERT INTO "sms_sms"", "UPDATE sms_gateway_message", "WITH outcome", …
@@ -30,4 +32,33 @@ class StatementFilter(logging.Filter):
         return True
 
 
+class ErrorFilter(logging.Filter):
+    """Cut the row off errors of PostgreSQL that are logged with their traceback."""
+
+    def filter(self, record):
+        error = record.exc_info[1] if record.exc_info else None
+        while error is not None:
+            if isinstance(error, psycopg2.Error):
+                # Its first line says what is wrong, the others with what.
+                error.args = (str(error).partition("\n")[0],)
+            error = error.__cause__ or error.__context__
+        return True
+
+
 logging.getLogger("odoo.sql_db").addFilter(StatementFilter())
+# Filters hold for one logger, not for those below it.
+for _module in (
+    "controllers.main",
+    "controllers.poll",
+    "controllers.reply",
+    "models.mail_activity",
+    "models.sms_broadcast_job",
+    "models.sms_conversation",
+    "models.sms_conversation_mail",
+    "models.sms_gateway_balance",
+    "models.sms_gateway_event",
+    "models.sms_gateway_message",
+    "models.sms_gateway_settle",
+    "tools.sender_run",
+):
+    logging.getLogger(f"odoo.addons.sms_gateway_hub.{_module}").addFilter(ErrorFilter())

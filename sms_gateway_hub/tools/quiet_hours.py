@@ -60,7 +60,8 @@ def country_of(number):
     :param str number: E.164; anything else has none
     """
     region = _read_number(number)[0]
-    return region if _country_zones(region) else None
+    # Such as +881 have "001".
+    return region if region in phonenumbers.SUPPORTED_REGIONS else None
 
 
 def next_open(at, zones, quiet_from, quiet_to, is_holiday=None):

@@ -73,13 +73,13 @@ class RateLimit:
 
 
 class SharedLimit:
-    """Count how often something happens over all processes, by leases.
+    """Count how often something happens over all processes, by tenths of the limit.
 
-    Time is cut into windows of ``period_s``, the same for all processes. In each a
-    process counts the first tenth of the limit for itself. Only who needs more takes
-    leases of a tenth from what all share, so that what is far below its limit costs
-    nothing, and what is above it no more than ten leases. A process is refused when a
-    lease exceeds the limit: the limit may be exceeded by what others had for free.
+    Time is cut into windows of ``period_s``, the same for all processes. A process
+    tells the others of each tenth of the limit once it has used it up, so that what is
+    far below its limit costs nothing, and what is above it ten times telling. Nobody is
+    refused for what others might have used: the limit may be exceeded by what they have
+    not told yet, a tenth each.
 
     :param float period_s: length of a window in seconds
     :param int max_keys: keys to remember
@@ -93,7 +93,7 @@ class SharedLimit:
         self.max_keys = max_keys
         self._clock = clock
         self._lock = threading.Lock()
-        # Key -> [window, hits, hits that are granted, refused]; last hit, last place.
+        # Key -> [window, hits, hits that are told, refused]; last hit, last place.
         self._windows = OrderedDict()
 
     def __len__(self):
@@ -109,22 +109,21 @@ class SharedLimit:
             and is not called while another thread waits for it
         :return: bool
         """
-        lease = max(1, limit // 10)
+        tenth = max(1, limit // 10)
         number = int(self._clock() // self.period_s)
         with self._lock:
             window = self._windows.get(key)
             if window is None or window[0] != number:
-                window = self._windows[key] = [number, 0, lease, False]
+                window = self._windows[key] = [number, 0, 0, False]
             window[1] += 1
             self._windows.move_to_end(key)
             if len(self._windows) > self.max_keys:
                 self._windows.popitem(last=False)
-            if window[3] or window[1] <= window[2]:
+            if window[3] or window[1] - window[2] <= tenth:
                 return not window[3]
-            # With the first one, what it had for free is told as well.
-            wanted = lease if window[2] > lease else 2 * lease
-            window[2] += lease
-        allowed = take(number, wanted) <= limit
+            window[2] += tenth
+        # What it is free to use next must fit in as well.
+        allowed = take(number, tenth) + tenth <= limit
         if not allowed:
             window[3] = True
         return allowed
