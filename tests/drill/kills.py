@@ -27,6 +27,9 @@ VICTIMS = {
     "postmaster": 5,
 }
 PAUSE_S = (0.05, 1.8)
+# Before each, so many texts were queued or left since the last one, or so long was it
+# waited for them: who hits a server that is still starting shows little.
+WORK, WORK_S = 20, 10
 CONTACTS = 200
 PER_CALL = 10
 # Texts that may wait while more are queued: the load goes on to the end.
@@ -68,6 +71,10 @@ class Load:
         self.stop.set()
         for thread in self.threads:
             thread.join(90)
+
+    def done(self):
+        """Return how many texts were queued, and how many left."""
+        return len(self.told) + len(self.gateway.received)
 
     def queue(self):
         while not self.stop.is_set():
@@ -151,20 +158,26 @@ class Killer:
     """Kills one process after the other.
 
     :param Drill drill: whose server and cluster are hurt
+    :param Load load: what goes on meanwhile
     :param int seed: of its choices and its pauses
     """
 
-    def __init__(self, drill, seed):
+    def __init__(self, drill, load, seed):
         self.drill = drill
+        self.load = load
         self.odoo = drill.odoo
         self.random = random.Random(seed)
         self.kills = Counter()
 
     def kill_one(self):
         """Wait for a random moment, then kill something; return whether it was."""
-        time.sleep(self.random.uniform(*PAUSE_S))
         victim = self.random.choices(list(VICTIMS), VICTIMS.values())[0]
         self.odoo.revive()
+        enough, end = self.load.done() + WORK, time.monotonic() + WORK_S
+        while self.load.done() < enough and time.monotonic() < end:
+            time.sleep(0.02)
+            self.odoo.revive()
+        time.sleep(self.random.uniform(*PAUSE_S))
         with suppress(ProcessLookupError, psycopg2.Error, IndexError):
             if victim == "cron worker":
                 self._kill(workers(self.odoo, cron=True))
@@ -194,7 +207,7 @@ def run(drill, row, kills, seed):
     with drill.counted(row) as gateway:
         load = Load(odoo, gateway, seed)
         before = jobs_off(database)
-        killer = Killer(drill, seed)
+        killer = Killer(drill, load, seed)
         load.start()
         begun, ended = time.monotonic(), odoo.ended
         try:
