@@ -184,9 +184,12 @@ class SmsGatewayEvent(models.Model):
                                      recipient, body, readable, charset, part_ref,
                                      part_number, part_total, n)
                        JOIN sms_gateway AS gateway ON gateway.id = %(gateway)s
+                      -- With an offset it is asked by the index for each key: joined,
+                      -- all events of the gateway were read where statistics lag.
                       WHERE NOT EXISTS (SELECT FROM sms_gateway_event AS known
                                          WHERE known.gateway_id = %(gateway)s
-                                           AND known.event_key = item.event_key)
+                                           AND known.event_key = item.event_key
+                                        OFFSET 0)
                    ORDER BY item.n
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
