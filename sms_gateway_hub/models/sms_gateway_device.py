@@ -20,7 +20,7 @@ _WORD = re.compile(r"^[A-Za-z0-9]+\Z")
 _TOLD = frozenset({"version", "battery", "test_result", "acknowledges"})
 # When a column changes, the time of that is kept in another.
 _TIMES = {"battery": "battery_at", "test_result": "test_at"}
-# What a poll reads of the gateway. The rest, e.g. its quiet hours, is fetched when read.
+# What a poll reads of the gateway; the rest is fetched when it is read.
 _GATEWAY_FIELDS = (
     "active",
     "callback_rate",
