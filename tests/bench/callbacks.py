@@ -207,8 +207,12 @@ def measure_callbacks(bench):
             return forged.rate(count, expected=(403, 429), source="127.0.0.9")
 
         refuse_stranger()
-        refused, accepted, held_off = take_turns(
-            sizes.pairs, refuse, lambda: single.rate(count), refuse_stranger
+        refused, accepted, held_off, nothing = take_turns(
+            sizes.pairs,
+            refuse,
+            lambda: single.rate(count),
+            refuse_stranger,
+            lambda: empty.rate(count),
         )
     yield Row(
         "P8",
@@ -245,6 +249,14 @@ def measure_callbacks(bench):
         accepted,
         "genuine ones taken",
         (">=", 1.5),
+    )
+    yield Row(
+        "P10",
+        "Forged callbacks refused",
+        "callbacks/s",
+        refused,
+        nothing,
+        "an empty route of Odoo",
     )
     yield Row(
         "P10",

@@ -3,6 +3,7 @@
 """P3 to P7, P12 and P13: how fast texts leave, at what pace, and in which order."""
 
 import time
+from contextlib import contextmanager
 from datetime import datetime
 from statistics import median
 
@@ -28,6 +29,8 @@ _LATENCY_SHORT_S = 0.02
 _CORE_TEXTS = 10
 # A reply takes a tenth of a second, and by chance a third of that more or less.
 _REPLIES = 3
+# Of the database: jobs that wait for it only hold a worker.
+_HELD_LOCK = 7_190_014
 _BATCH = 500
 
 
@@ -501,6 +504,44 @@ def _wake(site, gateway_ids):
         env["sms.gateway"].browse(gateway_ids)._trigger_sender()
 
 
+@contextmanager
+def _workers_held(site, count):
+    """Let jobs that only wait hold some of the server's cron workers."""
+    with site.env() as env:
+        jobs = env["ir.cron"].create(
+            [
+                {
+                    "name": f"Bench P7 waits {n}",
+                    "model_id": env.ref("base.model_res_users").id,
+                    "state": "code",
+                    "code": "env.cr.execute("
+                    f"'SELECT pg_advisory_xact_lock_shared({_HELD_LOCK})')",
+                    "interval_type": "days",
+                }
+                for n in range(count)
+            ]
+        )
+        for job in jobs:
+            job._trigger()
+        # Whoever is woken by the commit waits here.
+        site.rows("SELECT pg_advisory_lock(%s)", _HELD_LOCK)
+    try:
+        end = time.monotonic() + 30
+        while site.rows(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND objid = %s AND NOT granted",
+            _HELD_LOCK,
+        ) != [(count,)]:
+            if time.monotonic() > end:
+                raise RuntimeError("The workers did not start what holds them")
+            time.sleep(0.05)
+        yield
+    finally:
+        site.rows("SELECT pg_advisory_unlock(%s)", _HELD_LOCK)
+        # Waits for the end of those that run.
+        site.rows("UPDATE ir_cron SET active = FALSE WHERE id = ANY(%s)", jobs.ids)
+
+
 @metric("P7")
 def measure_replies(bench):
     """A reply while very many texts wait: at that gateway, and at another one."""
@@ -544,6 +585,8 @@ def measure_replies(bench):
     with bench.server(site, "replies", cron_threads=4):
         reply(other)
         alone = [reply(other) for _n in range(_REPLIES * sizes.pairs)]
+        with _workers_held(site, len(bulk)):
+            held = [reply(other) for _n in range(_REPLIES * sizes.pairs)]
         for gateway_id in bulk.values():
             site.fill(gateway_id, sizes.waiting)
         site.rows("ANALYZE sms_gateway_message")
@@ -576,6 +619,14 @@ def measure_replies(bench):
         [median(alone)] * len(beside),
         "the same while nothing waits",
         ("<=", 1.05),
+    )
+    yield Row(
+        "P7",
+        "A reply at another gateway meanwhile",
+        "s",
+        beside,
+        [median(held)] * len(beside),
+        "the same while idle jobs hold as many workers",
     )
     site.empty()
 
