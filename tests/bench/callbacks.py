@@ -184,7 +184,7 @@ def measure_callbacks(bench):
         # Every worker has its caches.
         for caller in (empty, single, many, core, twilio):
             caller.rate(2 * _THREADS)
-        batches = max(2, count // 10)
+        batches = max(2, count // 8)
         sides = take_turns(
             sizes.pairs,
             lambda: empty.rate(count),
