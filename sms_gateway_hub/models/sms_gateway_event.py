@@ -199,7 +199,14 @@ class SmsGatewayEvent(models.Model):
                 now=now,
                 due=now + timedelta(seconds=due_in_s),
                 items=json.dumps(
-                    [self._prepare_event_columns(item) for item in items],
+                    [
+                        {
+                            name: value
+                            for name, value in self._prepare_event_columns(item).items()
+                            if value is not None
+                        }
+                        for item in items
+                    ],
                     default=str,
                 ),
             ),
