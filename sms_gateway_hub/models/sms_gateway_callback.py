@@ -3,7 +3,7 @@
 
 from odoo import api, fields, models
 from odoo.exceptions import MissingError
-from odoo.tools import SQL
+from odoo.tools import SQL, ormcache
 
 from .. import const
 
@@ -85,6 +85,7 @@ class SmsGateway(models.Model):
         )
 
     @api.model
+    @ormcache("code")
     def _get_callback_fields(self, code):
         """Return the fields that callbacks need: credentials, and those of its kind.
 
@@ -92,7 +93,7 @@ class SmsGateway(models.Model):
 
         :param str code: the kind of gateway
         """
-        return [
+        return (
             "active",
             "callback_rate",
             "code",
@@ -108,4 +109,4 @@ class SmsGateway(models.Model):
                     and "base.group_system" in (field.groups or "")
                 )
             ),
-        ]
+        )

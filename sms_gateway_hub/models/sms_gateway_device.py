@@ -20,6 +20,23 @@ _WORD = re.compile(r"^[A-Za-z0-9]+\Z")
 _TOLD = frozenset({"version", "battery", "test_result", "acknowledges"})
 # When a column changes, the time of that is kept in another.
 _TIMES = {"battery": "battery_at", "test_result": "test_at"}
+# What a poll reads of the gateway; the rest is fetched when it is read.
+_GATEWAY_FIELDS = (
+    "active",
+    "callback_rate",
+    "code",
+    "company_id",
+    "consent_policy",
+    "country_codes",
+    "max_per_number",
+    "max_segments",
+    "opt_in_prefixes",
+    "paused_until",
+    "prefixes",
+    "quiet_hours",
+    "sender",
+    "state",
+)
 
 
 class SmsGatewayDevice(models.Model):
@@ -364,7 +381,7 @@ class SmsGatewayDevice(models.Model):
 
         No query compares secrets: the digest is looked up.
         """
-        return (
+        device = (
             self.sudo()
             .with_context(active_test=False)
             .search_fetch(
@@ -377,6 +394,9 @@ class SmsGatewayDevice(models.Model):
                 limit=1,
             )
         )
+        # Else the first one that is read brings all the columns of a gateway.
+        device.gateway_id.fetch(_GATEWAY_FIELDS)
+        return device
 
     def _get_poll_url(self):
         """Return the address to type into the phone, with a slash at its end."""

@@ -184,9 +184,12 @@ class SmsGatewayEvent(models.Model):
                                      recipient, body, readable, charset, part_ref,
                                      part_number, part_total, n)
                        JOIN sms_gateway AS gateway ON gateway.id = %(gateway)s
+                      -- With an offset it is asked by the index for each key: joined,
+                      -- all events of the gateway were read where statistics lag.
                       WHERE NOT EXISTS (SELECT FROM sms_gateway_event AS known
                                          WHERE known.gateway_id = %(gateway)s
-                                           AND known.event_key = item.event_key)
+                                           AND known.event_key = item.event_key
+                                        OFFSET 0)
                    ORDER BY item.n
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
@@ -196,7 +199,14 @@ class SmsGatewayEvent(models.Model):
                 now=now,
                 due=now + timedelta(seconds=due_in_s),
                 items=json.dumps(
-                    [self._prepare_event_columns(item) for item in items],
+                    [
+                        {
+                            name: value
+                            for name, value in self._prepare_event_columns(item).items()
+                            if value is not None
+                        }
+                        for item in items
+                    ],
                     default=str,
                 ),
             ),
@@ -332,30 +342,36 @@ class SmsGatewayEvent(models.Model):
         if cron_id:
             asked.add(at)
             cron = self.env["ir.cron"].sudo().browse(cron_id)
-            # All that a trigger asks for; else the whole job is read.
-            cron.fetch(["active"])
-            if at or cron.active and not self._is_woken(cron):
+            if at or self._must_wake(cron):
+                # All that a trigger asks for; else the whole job is read.
+                cron.fetch(["active"])
                 cron._trigger(at)
 
     @api.model
-    def _is_woken(self, cron):
-        """Say whether a job is about to run, and will see what is stored here.
+    def _must_wake(self, cron):
+        """Say whether a job runs, but not soon enough to see what is stored here.
 
         A trigger costs a row and a connection; for many callbacks one is enough. One
         that the job has not begun with is held until the commit, so that it begins
         after that. Those that it is at, and maybe past looking, it holds itself.
         """
+        cron.flush_model(["active"])
         self.env.cr.execute(
             """
-            SELECT FROM ir_cron_trigger
-             WHERE cron_id = %s AND call_at <= %s
-             LIMIT 1
-               FOR KEY SHARE SKIP LOCKED
+            SELECT cron.active AND woken.id IS NULL
+              FROM ir_cron AS cron
+         LEFT JOIN LATERAL (
+                   SELECT id FROM ir_cron_trigger
+                    WHERE cron_id = cron.id AND call_at <= %s
+                    LIMIT 1
+                      FOR KEY SHARE SKIP LOCKED) AS woken ON TRUE
+             WHERE cron.id = %s
             """,
-            (cron.id, fields.Datetime.now()),
+            (fields.Datetime.now(), cron.id),
             log_exceptions=False,
         )
-        return bool(self.env.cr.rowcount)
+        row = self.env.cr.fetchone()
+        return bool(row and row[0])
 
     @api.model
     def _apply_due(self, event_ids=None):

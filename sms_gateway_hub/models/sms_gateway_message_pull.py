@@ -215,6 +215,20 @@ class SmsGatewayMessage(models.Model):
                 device=device.id,
                 since=device._get_day_start(),
             )
+        used = SQL("0")
+        if device.parts_per_minute:
+            used = SQL(
+                """
+                (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
+                  WHERE device_id = %(device)s
+                    AND request_at > now() AT TIME ZONE 'UTC' - interval '1 minute')
+                + (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
+                    WHERE device_id = %(device)s AND state = 'sending'
+                      AND request_at IS NULL
+                      AND state_at > now() AT TIME ZONE 'UTC' - interval '1 minute')
+                """,
+                device=device.id,
+            )
         self.env.cr.execute(
             SQL(
                 """
@@ -225,15 +239,7 @@ class SmsGatewayMessage(models.Model):
                        AND (fellow.id = %(device)s OR %(alive)s)
                 )
                 SELECT fleet.sims AS sims,
-                       (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
-                         WHERE device_id = %(device)s
-                           AND request_at > now() AT TIME ZONE 'UTC'
-                                            - interval '1 minute')
-                       + (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
-                           WHERE device_id = %(device)s AND state = 'sending'
-                             AND request_at IS NULL
-                             AND state_at > now() AT TIME ZONE 'UTC'
-                                            - interval '1 minute') AS used,
+                       %(used)s AS used,
                        %(today)s AS today,
                        EXISTS (SELECT FROM sms_gateway_message
                                 WHERE gateway_id = %(gateway)s
@@ -264,6 +270,7 @@ class SmsGatewayMessage(models.Model):
                 gateway=gateway.id,
                 sims=sims,
                 alive=self._sql_alive("fellow"),
+                used=used,
                 today=today,
                 limit=limit,
                 state=gateway.state,

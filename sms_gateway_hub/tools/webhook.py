@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import json
+from json.encoder import encode_basestring_ascii as _quote
 
 from ..exceptions import WebhookRejected
 
@@ -119,5 +120,6 @@ def event_key(*parts):
     :param parts: str, int or None; their order and number matter
     :return: 64 hex digits
     """
-    text = json.dumps([None if part is None else str(part) for part in parts])
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    # As ``json.dumps`` writes a list; its encoder costs more than the hash does.
+    texts = ["null" if part is None else _quote(str(part)) for part in parts]
+    return hashlib.sha256(f"[{', '.join(texts)}]".encode("ascii")).hexdigest()

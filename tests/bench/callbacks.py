@@ -184,7 +184,7 @@ def measure_callbacks(bench):
         # Every worker has its caches.
         for caller in (empty, single, many, core, twilio):
             caller.rate(2 * _THREADS)
-        batches = max(2, count // 10)
+        batches = max(2, count // 8)
         sides = take_turns(
             sizes.pairs,
             lambda: empty.rate(count),
@@ -207,8 +207,12 @@ def measure_callbacks(bench):
             return forged.rate(count, expected=(403, 429), source="127.0.0.9")
 
         refuse_stranger()
-        refused, accepted, held_off = take_turns(
-            sizes.pairs, refuse, lambda: single.rate(count), refuse_stranger
+        refused, accepted, held_off, nothing = take_turns(
+            sizes.pairs,
+            refuse,
+            lambda: single.rate(count),
+            refuse_stranger,
+            lambda: empty.rate(count),
         )
     yield Row(
         "P8",
@@ -245,6 +249,14 @@ def measure_callbacks(bench):
         accepted,
         "genuine ones taken",
         (">=", 1.5),
+    )
+    yield Row(
+        "P10",
+        "Forged callbacks refused",
+        "callbacks/s",
+        refused,
+        nothing,
+        "an empty route of Odoo",
     )
     yield Row(
         "P10",

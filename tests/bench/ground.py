@@ -76,7 +76,7 @@ QUICK = Sizes(
     run_s=1.2,
     numbers=2_000,
     cap_s=5.0,
-    callbacks=80,
+    callbacks=64,
     waiting=5_000,
 )
 # For the test of this machinery: whether it works, not how fast it is.

@@ -28,7 +28,7 @@ def measure_polls(bench):
             return
     site.empty()
     gateway_id, path = _make_phone(site)
-    polls = max(10, sizes.callbacks // 5) if sizes.pairs > 1 else 3
+    polls = max(10, sizes.callbacks // 4) if sizes.pairs > 1 else 3
     # As many more as are taken, so that never fewer wait.
     taken = (_WARM_UP + polls * sizes.pairs) * _OFFERED
     site.fill(gateway_id, sizes.waiting + taken)
