@@ -349,6 +349,8 @@ RESPONSE_MAX_BYTES = 1024 * 1024
 # For how long a job begins to ask further gateways for a balance or a look-up: the
 # last answer may take half a minute more, and other jobs share the limit.
 ASK_BUDGET_S = 30.0
+# A job that was woken so long ago and has not begun is woken again.
+WAKE_AGAIN_S = 3
 # A text that is Sent so long without a final report is asked for once, by a daily job:
 # so many of a gateway at most, so many in a look-up.
 REPORT_WAIT = timedelta(hours=24)

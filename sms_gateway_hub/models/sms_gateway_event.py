@@ -353,21 +353,24 @@ class SmsGatewayEvent(models.Model):
 
         A trigger costs a row and a connection; for many callbacks one is enough. One
         that the job has not begun with is held until the commit, so that it begins
-        after that. Those that it is at, and maybe past looking, it holds itself.
+        after that. Those that it is at, and maybe past looking, it holds itself. An
+        old one may have been missed: a worker that has just been started, e.g. after a
+        crash, sleeps for a minute unless somebody wakes it.
         """
         cron.flush_model(["active"])
+        now = fields.Datetime.now()
         self.env.cr.execute(
             """
             SELECT cron.active AND woken.id IS NULL
               FROM ir_cron AS cron
          LEFT JOIN LATERAL (
                    SELECT id FROM ir_cron_trigger
-                    WHERE cron_id = cron.id AND call_at <= %s
+                    WHERE cron_id = cron.id AND call_at <= %s AND call_at > %s
                     LIMIT 1
                       FOR KEY SHARE SKIP LOCKED) AS woken ON TRUE
              WHERE cron.id = %s
             """,
-            (fields.Datetime.now(), cron.id),
+            (now, now - timedelta(seconds=const.WAKE_AGAIN_S), cron.id),
             log_exceptions=False,
         )
         row = self.env.cr.fetchone()

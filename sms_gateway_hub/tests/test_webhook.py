@@ -411,6 +411,12 @@ class TestWebhookDoor(WebhookCase):
         triggers.search([("cron_id", "=", cron.id)]).unlink()
         self.check(self.post([inbound("Hi", event="E4")]), 200)
         self.assertEqual(triggers.search_count([("cron_id", "=", cron.id)]), 1)
+        # Nobody heard of it, e.g. as the worker was killed.
+        triggers.search([("cron_id", "=", cron.id)]).call_at = (
+            fields.Datetime.now() - timedelta(seconds=const.WAKE_AGAIN_S + 1)
+        )
+        self.check(self.post([inbound("Hi", event="E5")]), 200)
+        self.assertEqual(triggers.search_count([("cron_id", "=", cron.id)]), 2)
 
     def test_form(self):
         """The body of a form is there raw for the signature, and parsed."""
