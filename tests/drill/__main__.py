@@ -64,9 +64,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_args: sys.exit(143))
     chosen = choose(options)
     from bench import report as bench  # noqa: PLC0415 the path is set by now
+    from support import CHECKOUT  # noqa: PLC0415 the path is set by now
 
     from drill import ground, report  # noqa: PLC0415 the path is set by now
-    from support import CHECKOUT  # noqa: PLC0415 the path is set by now
 
     # Not with the logs of tests: these are full of faults.
     logs = Path(options.home) / "logs"
