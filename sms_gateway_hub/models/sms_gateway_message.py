@@ -1356,6 +1356,7 @@ class SmsGatewayMessage(models.Model):
         :param int limit: messages at most
         :return: number of messages that were told of
         """
+        self.env["sms.tracker"].flush_model(["sms_uuid"])
         self.env.cr.execute(
             SQL(
                 """
@@ -1365,7 +1366,10 @@ class SmsGatewayMessage(models.Model):
                                WHERE to_sync ORDER BY id LIMIT %s
                           FOR UPDATE SKIP LOCKED)
              RETURNING id, sms_uuid, state, failure_type, failure_reason,
-                       mail_message_id, number, direction, kind
+                       mail_message_id, number, direction, kind,
+                       EXISTS (SELECT FROM sms_tracker AS tracker
+                                WHERE tracker.sms_uuid = sms_gateway_message.sms_uuid)
+                       AS tracked
                 """,
                 limit,
             ),
@@ -1380,9 +1384,12 @@ class SmsGatewayMessage(models.Model):
     def _tell(self, rows):
         """Tell of messages whose state has changed.
 
-        :param list rows: dicts with the columns that ``_sync`` reads
+        :param list rows: dicts with the columns that ``_sync`` reads; whether core
+            tracks them may be missing
         """
-        self._sync_trackers_apart([row for row in rows if row["sms_uuid"]])
+        self._sync_trackers_apart(
+            [row for row in rows if row["sms_uuid"] and row.get("tracked", True)]
+        )
         self._learn_of_numbers_apart(rows)
         self._notify_screens([row["mail_message_id"] for row in rows])
 
