@@ -389,8 +389,8 @@ def odoo_command(database):
         f"{addons},{TEST_ADDONS}",
         "--database",
         database,
-        # As on a server with several databases. With it Odoo lists them all in each call
-        # that has no session, by a new connection: the benchmark goes without.
+        # As on a server with several databases. With it Odoo lists them all for each
+        # call without a session, by a new connection: the benchmark goes without.
         *(["--db-filter", f"^{database}$"] if DB_FILTER else []),
     ]
 
