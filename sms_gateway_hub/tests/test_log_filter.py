@@ -38,6 +38,8 @@ class TestLogFilter(TransactionCase):
             "UPDATE sms_gateway_message SET number = %s, body = %s, nothing = 1",
             "WITH t AS (SELECT %s, %s FROM sms_sms) SELECT nothing FROM t",
             "INSERT INTO mail_message (subject, body, nothing) VALUES (%s, %s, 1)",
+            "SELECT nothing FROM phone_blacklist WHERE number IN (%s, %s)",
+            "SELECT nothing FROM res_partner WHERE phone IN (%s, %s)",
         ):
             with self.subTest(query):
                 text = self.fail(query, NUMBER, TEXT)

@@ -7,8 +7,9 @@ import re
 
 import psycopg2
 
-# Statements on such tables hold texts and whole numbers as plain values.
-_TABLES = re.compile(r"\bsms_|\bmail_message\b")
+# Statements on such tables hold texts and whole numbers as plain values, and so does
+# what holds a number, whatever its table is.
+_TABLES = re.compile(r"\bsms_|\bmail_message\b|\bphone_blacklist\b|\+[1-9][0-9]{6,14}")
 # "INSERT INTO "sms_sms"", "UPDATE sms_gateway_message", "WITH outcome", …
 _BEGIN = re.compile(r'\s*\w+(?: \w+)?(?: "?\w+"?)?')
 
