@@ -26,8 +26,7 @@ class CallRates:
     def __init__(self):
         self.calls = SharedLimit(const.CALLBACK_WINDOW_S)
         self.bad = SharedLimit(60.0)
-        # Digest of a token -> (id and kind of its gateway, calls per second), when last
-        # seen.
+        # Digest of a token -> id of its gateway, when last seen.
         self.gateways = LRU(10_000)
         # (database, digest, network) of verified calls.
         self.genuine = LRU(10_000)
@@ -49,7 +48,7 @@ class CallRates:
         if self.bad.is_over(key) and key not in self.genuine:
             raise WebhookRejected(429, self.bad.get_wait_s())
         if known := self.gateways.get(digest):
-            self.check_gateway(env, known[0])
+            self.check_gateway(env, known)
 
     def check_gateway(self, env, gateway_id):
         """Refuse a call for a gateway that is over its rate.
@@ -78,10 +77,9 @@ class CallRates:
 
         :return: sms.gateway, at most one
         """
-        known = self.gateways.get(digest)
-        gateway = env["sms.gateway"]._find_by_digest(digest, known and known[:2])
+        gateway = env["sms.gateway"]._find_by_digest(digest)
         if gateway:
-            self.gateways[digest] = gateway.id, gateway.code, gateway.callback_rate
+            self.gateways[digest] = gateway.id
         else:
             self.gateways.pop(digest, None)
         return gateway
@@ -135,8 +133,8 @@ class CallRates:
         if now - self._learned_at.get(env.cr.dbname, -_LEARN_EVERY_S) < _LEARN_EVERY_S:
             return
         self._learned_at[env.cr.dbname] = now
-        for digest, *known in env["sms.gateway"]._get_callback_digests():
-            self.gateways[digest] = tuple(known)
+        for digest, gateway_id in env["sms.gateway"]._get_callback_digests():
+            self.gateways[digest] = gateway_id
 
 
 rates = CallRates()

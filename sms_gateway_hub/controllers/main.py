@@ -13,7 +13,7 @@ from .. import const
 from ..exceptions import WebhookRejected
 from ..tools import webhook
 from ..tools.gateway_data import WebhookData
-from ..tools.transaction import in_new_transaction
+from ..tools.transaction import in_request_transaction
 from ..tools.transport import written_forms
 from .call_rates import rates
 
@@ -174,7 +174,7 @@ class SmsGatewayWebhook(http.Controller):
         raw = self._redact(adapter, gateway, data)
         if outcome == "unreadable":
             key = webhook.event_key("raw", action, data.raw_query, data.raw_body)
-            in_new_transaction(
+            in_request_transaction(
                 env,
                 lambda new: new["sms.gateway.event"]._store_unreadable(
                     new["sms.gateway"].browse(gateway.id), key, raw, data.content_type
@@ -188,19 +188,16 @@ class SmsGatewayWebhook(http.Controller):
     def _store(self, env, gateway, items, raw, content_type):
         """Store events durably, then let them be applied."""
 
-        def store(new):
-            events = new["sms.gateway.event"]
-            stored = events._store(
+        in_request_transaction(
+            env,
+            lambda new: new["sms.gateway.event"]._store(
                 new["sms.gateway"].browse(gateway.id),
                 items,
                 raw=raw,
                 content_type=content_type,
-            )
-            if stored:
-                events._trigger_apply()
-            return stored
-
-        in_new_transaction(env, store)
+                wake=True,
+            ),
+        )
 
     def _redact(self, adapter, gateway, data):
         """Return query and body without the gateway's secrets, for the record."""

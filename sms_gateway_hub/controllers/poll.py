@@ -16,7 +16,7 @@ from ..exceptions import WebhookRejected
 from ..tools import webhook
 from ..tools.gateway_data import InboundMessage, PollOutcome, PollStep
 from ..tools.rate_limit import RateLimit, network_of
-from ..tools.transaction import in_new_transaction
+from ..tools.transaction import in_new_transaction, in_request_transaction
 from .call_rates import rates
 from .main import raw_record, read_call
 
@@ -137,7 +137,7 @@ class SmsGatewayPoll(http.Controller):
         env = request.env(user=SUPERUSER_ID, su=True)
         if digest in known:
             rates.check_gateway(env, known[digest])
-        result = in_new_transaction(env, lambda new: self._handle(new, token, data))
+        result = in_request_transaction(env, lambda new: self._handle(new, token, data))
         if result is None:
             known.pop(digest, None)
             guesses.hit(network)

@@ -18,7 +18,7 @@ from odoo.tools.mail import generate_tracking_message_id
 
 from .. import const
 from ..tools import segments
-from ..tools.transaction import in_new_transaction
+from ..tools.transaction import in_new_transaction, report_progress
 from .sms_broadcast import MANAGER, OPEN_STATES
 
 _logger = logging.getLogger(__name__)
@@ -358,10 +358,7 @@ class SmsBroadcast(models.Model):
             busy = resting = False
             for broadcast_id in in_new_transaction(self.env, self._get_ids_at_work):
                 outcome = self._work_apart(broadcast_id)
-                # Says that work was done: Odoo puts off a job that is killed again
-                # and again without any.
-                if self.env.context.get("ir_cron_progress_id"):
-                    self.env["ir.cron"]._commit_progress(1)
+                report_progress(self.env)
                 busy |= outcome == "more"
                 resting |= outcome == "rest"
                 if time.monotonic() >= end:

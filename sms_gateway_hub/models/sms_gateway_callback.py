@@ -2,11 +2,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import api, fields, models
-from odoo.exceptions import MissingError
 from odoo.tools import SQL, ormcache
 
 from .. import const
-from ..tools import webhook
 
 
 class SmsGateway(models.Model):
@@ -28,58 +26,76 @@ class SmsGateway(models.Model):
     )
 
     @api.model
-    def _find_by_digest(self, digest, likely=None):
+    def _find_by_digest(self, digest):
         """Return the gateway in service that a callback is for, at most one.
 
-        With it comes what its adapter needs to verify and to store: the whole row would
-        cost more than the verification.
+        What its adapter needs to verify and to store comes from a cache: reading it
+        would cost more than the verification.
 
         :param str digest: of the token
-        :param likely: (id, kind) of the gateway that it was for the last time
         """
-        if likely:
-            gateway = self.browse(likely[0])
-            gateway.fetch(self._get_callback_fields(likely[1]))
-            if gateway._is_called_by(digest):
-                return gateway
-        self.flush_model(["webhook_digest", "state", "active"])
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT id, code FROM sms_gateway
-                 WHERE webhook_digest = %s AND state != 'disabled' AND active
-                """,
-                digest,
-            )
-        )
-        if not rows:
+        try:
+            gateway_id, values = self._get_callback_facts(digest)
+        except LookupError:
             return self.browse()
-        [(gateway_id, code)] = rows
         gateway = self.browse(gateway_id)
-        gateway.fetch(self._get_callback_fields(code))
+        for name, value in values:
+            self._fields[name]._insert_cache(gateway, (value,))
         return gateway
 
-    def _is_called_by(self, digest):
-        """Say whether a callback is for this gateway, which may be gone."""
-        try:
-            return bool(
-                webhook.secrets_equal(digest, self.webhook_digest)
-                and self.active
-                and self.state != "disabled"
-            )
-        except MissingError:
-            return False
+    @api.model
+    @ormcache("digest")
+    def _get_callback_facts(self, digest):
+        """Return the gateway of a token, and what callbacks read of it.
+
+        :return: (id, tuple of names of fields and values as the ORM's cache has them)
+        :raise LookupError: there is none in service; guesses are not kept
+        """
+        gateway = self.sudo().search(
+            [("webhook_digest", "=", digest), ("state", "!=", "disabled")], limit=1
+        )
+        if not gateway:
+            raise LookupError
+        names = self._get_callback_fields(gateway.code)
+        gateway.fetch(names)
+        return gateway.id, tuple(
+            (name, self._fields[name]._get_cache(self.env)[gateway.id])
+            for name in names
+        )
+
+    def write(self, vals):
+        res = super().write(vals)
+        codes = {*self.mapped("code"), vals.get("code")} - {None, False}
+        if any(
+            not vals.keys().isdisjoint(self._get_callback_fields(code))
+            for code in codes
+        ):
+            self._forget_callback_facts()
+        return res
+
+    def unlink(self):
+        res = super().unlink()
+        self._forget_callback_facts()
+        return res
+
+    @api.model
+    def _forget_callback_facts(self):
+        """Have all processes read anew what callbacks need."""
+        clear = self.env.registry.clear_cache
+        clear()
+        # A thread that reads before the commit still reads what was.
+        self.env.cr.postcommit.add(clear)
 
     @api.model
     def _get_callback_digests(self):
         """Return the tokens in service.
 
-        :return: list of (digest, id and kind of the gateway, callbacks per second)
+        :return: list of (digest, id of the gateway)
         """
         return self.env.execute_query(
             SQL(
                 """
-                SELECT webhook_digest, id, code, callback_rate FROM sms_gateway
+                SELECT webhook_digest, id FROM sms_gateway
                  WHERE webhook_digest IS NOT NULL AND state != 'disabled' AND active
                 """
             )

@@ -130,7 +130,9 @@ class SmsGatewayEvent(models.Model):
     # ------------------------------------------------------------------
 
     @api.model
-    def _store(self, gateway, items, *, raw=b"", content_type="", due_in_s=0):
+    def _store(
+        self, gateway, items, *, raw=b"", content_type="", due_in_s=0, wake=False
+    ):
         """Insert events; a repeat of a known event is skipped without an error.
 
         A key that another transaction committed since the snapshot raises instead of
@@ -140,17 +142,20 @@ class SmsGatewayEvent(models.Model):
         :param items: DeliveryReport and InboundMessage
         :param bytes raw: the callback as it came, secrets taken out
         :param float due_in_s: seconds until it may be applied
+        :param bool wake: let the job apply it; asked within the same statement
         :return: number of new events
         """
         if not items:
             return 0
         self.env["sms.gateway"].flush_model(["company_id"])
         now = fields.Datetime.now()
+        cron = self._get_apply_job() if wake else self.env["ir.cron"]
         # One parameter for all events. A known key is looked for before: inserting it
         # would wait for whoever is at that event.
         self.env.cr.execute(
             SQL(
                 """
+                WITH stored AS (
                 INSERT INTO sms_gateway_event
                             (gateway_id, company_id, raw, content_type, received_at,
                              next_try_at, state, tries, event_key, kind, occurred_at,
@@ -192,7 +197,10 @@ class SmsGatewayEvent(models.Model):
                                         OFFSET 0)
                    ORDER BY item.n
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
+                  RETURNING id)
+                SELECT (SELECT count(*) FROM stored), %(must_wake)s
                 """,
+                must_wake=self._sql_must_wake(cron) if cron else SQL("FALSE"),
                 gateway=gateway.id,
                 raw=raw or None,
                 content_type=content_type[:128] or None,
@@ -212,7 +220,11 @@ class SmsGatewayEvent(models.Model):
             ),
             log_exceptions=False,
         )
-        return self.env.cr.rowcount
+        [(stored, must_wake)] = self.env.cr.fetchall()
+        if stored and must_wake:
+            cron.fetch(["active"])
+            cron._trigger()
+        return stored
 
     @api.model
     def _prepare_event_columns(self, item):
@@ -303,7 +315,7 @@ class SmsGatewayEvent(models.Model):
                 self._trigger_apply()
                 return
             # Says that work was done: Odoo puts off a job that is killed again and
-            # again without any.
+            # again without any. Ends the snapshot as well.
             self.env["ir.cron"]._commit_progress(done)
             due = self._next_due()
             if not due or time.monotonic() >= end:
@@ -335,46 +347,56 @@ class SmsGatewayEvent(models.Model):
         asked = self.env.cr.precommit.data.setdefault("sms_gateway_apply", set())
         if at in asked:
             return
-        # Who deletes the job deletes its name, too: to look for it costs no query.
-        cron_id = self.env["ir.model.data"]._xmlid_to_res_id(
-            "sms_gateway_hub.ir_cron_apply_events"
-        )
-        if cron_id:
+        if cron := self._get_apply_job():
             asked.add(at)
-            cron = self.env["ir.cron"].sudo().browse(cron_id)
-            if at or self._must_wake(cron):
+            if (
+                at
+                or self.env.execute_query(SQL("SELECT %s", self._sql_must_wake(cron)))[
+                    0
+                ][0]
+            ):
                 # All that a trigger asks for; else the whole job is read.
                 cron.fetch(["active"])
                 cron._trigger(at)
 
     @api.model
-    def _must_wake(self, cron):
-        """Say whether a job runs, but not soon enough to see what is stored here.
+    def _get_apply_job(self):
+        """Return the job that applies events, at most one."""
+        # Who deletes the job deletes its name, too: to look for it costs no query.
+        cron_id = self.env["ir.model.data"]._xmlid_to_res_id(
+            "sms_gateway_hub.ir_cron_apply_events"
+        )
+        return self.env["ir.cron"].sudo().browse(cron_id)
+
+    @api.model
+    def _sql_must_wake(self, cron):
+        """Return whether a job runs, but not soon enough to see what is stored here.
 
         A trigger costs a row and a connection; for many callbacks one is enough. One
         that the job has not begun with is held until the commit, so that it begins
         after that. Those that it is at, and maybe past looking, it holds itself. An
         old one may have been missed: a worker that has just been started, e.g. after a
         crash, sleeps for a minute unless somebody wakes it.
+
+        :return: SQL, a value; none when there is no such job
         """
         cron.flush_model(["active"])
         now = fields.Datetime.now()
-        self.env.cr.execute(
+        return SQL(
             """
-            SELECT cron.active AND woken.id IS NULL
+           (SELECT cron.active AND woken.id IS NULL
               FROM ir_cron AS cron
          LEFT JOIN LATERAL (
                    SELECT id FROM ir_cron_trigger
                     WHERE cron_id = cron.id AND call_at <= %s AND call_at > %s
                     LIMIT 1
                       FOR KEY SHARE SKIP LOCKED) AS woken ON TRUE
-             WHERE cron.id = %s
+             WHERE cron.id = %s)
             """,
-            (now, now - timedelta(seconds=const.WAKE_AGAIN_S), cron.id),
-            log_exceptions=False,
+            now,
+            now - timedelta(seconds=const.WAKE_AGAIN_S),
+            cron.id,
         )
-        row = self.env.cr.fetchone()
-        return bool(row and row[0])
 
     @api.model
     def _apply_due(self, event_ids=None):

@@ -18,13 +18,17 @@ class SmsGatewayEvent(models.Model):
 
     @api.model
     def _store_polled(self, device, items, raw, content_type):
-        """Store what a device handed over; see ``_store``.
+        """Store what a device handed over, to be applied by the job; see ``_store``.
 
         :param device: sms.gateway.device, one
         :return: number of new events
         """
         stored = self._store(
-            device.gateway_id, items, raw=raw, content_type=content_type or ""
+            device.gateway_id,
+            items,
+            raw=raw,
+            content_type=content_type or "",
+            wake=True,
         )
         if stored:
             self.env.cr.execute(

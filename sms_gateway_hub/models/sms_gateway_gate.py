@@ -119,18 +119,57 @@ class SmsGatewayGate(models.AbstractModel):
             ]
         if not items:
             return []
-        for model in (
-            "sms.consent",
-            "phone.blacklist",
-            "sms.suppression",
-            "res.partner",
-            "res.partner.mobile",
-            "sms.broadcast",
-            "sms.gateway.message",
-        ):
-            self.env[model].flush_model()
+        self.env.flush_all()
         digest = self.env["sms.suppression"]._get_digester()
         numbers = [item["number"] for item in items]
+        partners = [item.get("partner_id") or None for item in items]
+        broadcasts = [item.get("broadcast_id") or None for item in items]
+        # What is asked about nobody costs planning alone, and for few texts that is
+        # most of the time.
+        about_nobody = SQL(
+            "(SELECT NULL::varchar AS act, NULL::timestamp AS at, "
+            "NULL::varchar AS method)"
+        )
+        person_marketing, person = about_nobody, about_nobody
+        if any(partners):
+            person_marketing = SQL(
+                """
+                      (SELECT act, at, method FROM sms_consent
+                        WHERE partner_id = item.partner_id
+                          AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1)
+                """
+            )
+            person = SQL(
+                """
+                      (SELECT act, at, method FROM sms_consent
+                        WHERE person_marketing.act IS NOT NULL
+                          AND partner_id = item.partner_id
+                          AND scope = 'all' AND act IN ('opted_in', 'opted_out')
+                     ORDER BY at DESC, id DESC LIMIT 1)
+                """
+            )
+        place = SQL(
+            "(SELECT NULL::int AS id, NULL::varchar AS tz, NULL::varchar AS country)"
+        )
+        if zones and any(partners):
+            place = SQL(
+                """
+                      (SELECT partner.id, partner.tz, country.code AS country
+                         FROM res_partner AS partner
+                    LEFT JOIN res_country AS country ON country.id = partner.country_id
+                        WHERE partner.id = item.partner_id)
+                """
+            )
+        broadcast = SQL("(SELECT NULL::varchar AS state)")
+        if any(broadcasts):
+            broadcast = SQL(
+                """
+                      (SELECT state FROM sms_broadcast
+                        WHERE id = item.broadcast_id
+                          AND state IN ('paused', 'canceled'))
+                """
+            )
         self.env.cr.execute(
             SQL(
                 """
@@ -148,7 +187,7 @@ class SmsGatewayGate(models.AbstractModel):
                        person_marketing.method AS person_marketing_method,
                        doubt.act = 'possible_opt_out' AS in_doubt,
                        heard.at AS heard_at,
-                       partner.tz, country.code AS country, broadcast.state AS broadcast
+                       place.tz, place.country, broadcast.state AS broadcast
                   FROM unnest(%(numbers)s::varchar[], %(digests)s::varchar[],
                               %(partners)s::int[], %(broadcasts)s::int[])
                        WITH ORDINALITY
@@ -183,29 +222,16 @@ class SmsGatewayGate(models.AbstractModel):
                         WHERE marketing.act IS NOT NULL AND number = item.number
                           AND scope = 'all' AND act IN ('opted_in', 'opted_out')
                      ORDER BY at DESC, id DESC LIMIT 1) AS said ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT act, at, method FROM sms_consent
-                        WHERE partner_id = item.partner_id
-                          AND act IN ('opted_in', 'opted_out')
-                     ORDER BY at DESC, id DESC LIMIT 1) AS person_marketing ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT act, at, method FROM sms_consent
-                        WHERE person_marketing.act IS NOT NULL
-                          AND partner_id = item.partner_id
-                          AND scope = 'all' AND act IN ('opted_in', 'opted_out')
-                     ORDER BY at DESC, id DESC LIMIT 1) AS person ON TRUE
+             LEFT JOIN LATERAL %(person_marketing)s AS person_marketing ON TRUE
+             LEFT JOIN LATERAL %(person)s AS person ON TRUE
              LEFT JOIN LATERAL (
                        SELECT create_date AS at FROM sms_gateway_message
                         WHERE number = item.number AND direction = 'incoming'
                           AND kind != 'logged'
                      ORDER BY id DESC LIMIT 1) AS heard ON TRUE
-             LEFT JOIN res_partner AS partner
-                    ON partner.id = item.partner_id AND %(zones)s
-             LEFT JOIN res_country AS country ON country.id = partner.country_id
-             LEFT JOIN sms_broadcast AS broadcast
-                    ON broadcast.id = item.broadcast_id
-                   AND broadcast.state IN ('paused', 'canceled')
-                 WHERE coalesce(block.id, suppression.id, other.id, partner.id)
+             LEFT JOIN LATERAL %(place)s AS place ON TRUE
+             LEFT JOIN LATERAL %(broadcast)s AS broadcast ON TRUE
+                 WHERE coalesce(block.id, suppression.id, other.id, place.id)
                        IS NOT NULL
                     OR coalesce(doubt.act, person_marketing.act, broadcast.state)
                        IS NOT NULL
@@ -213,9 +239,12 @@ class SmsGatewayGate(models.AbstractModel):
                 """,
                 numbers=to_array(numbers),
                 digests=to_array(map(digest, numbers)),
-                partners=to_array(item.get("partner_id") or None for item in items),
-                broadcasts=to_array(item.get("broadcast_id") or None for item in items),
-                zones=bool(zones),
+                partners=to_array(partners),
+                broadcasts=to_array(broadcasts),
+                person_marketing=person_marketing,
+                person=person,
+                place=place,
+                broadcast=broadcast,
             ),
             log_exceptions=False,
         )

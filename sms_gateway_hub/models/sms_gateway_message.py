@@ -130,7 +130,10 @@ class SmsGatewayMessage(models.Model):
         "to Odoo's own notifications and mailing traces.",
     )
     gateway_id = fields.Many2one(
-        "sms.gateway", ondelete="restrict", readonly=True, index=True
+        # Without an index of its own: that of the references begins with it.
+        "sms.gateway",
+        ondelete="restrict",
+        readonly=True,
     )
     gateway_fixed = fields.Boolean(
         "Gateway chosen",
@@ -338,20 +341,17 @@ class SmsGatewayMessage(models.Model):
         "(gateway_id) WHERE hold = 'possible_opt_out' AND state = 'queued'"
     )
     _heard_index = models.Index("(number, id) WHERE direction = 'incoming'")
-    _external_ref_index = models.Index(
-        "(gateway_id, external_ref) WHERE external_ref IS NOT NULL"
-    )
+    _external_ref_index = models.Index("(gateway_id, external_ref)")
     _queue_index = models.Index(
         "(gateway_id, priority, due_at, id) WHERE state = 'queued'"
     )
     _expiry_index = models.Index(
         "(gateway_id, expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL"
     )
-    _lease_index = models.Index("(gateway_id, lease_until) WHERE state = 'sending'")
     _document_index = models.Index("(res_model, res_id) WHERE res_id IS NOT NULL")
     _sync_index = models.Index("(id) WHERE to_sync")
     _unsettled_index = models.Index(
-        "(gateway_id, state) WHERE state IN ('sending', 'unconfirmed')"
+        "(gateway_id, state, lease_until) WHERE state IN ('sending', 'unconfirmed')"
     )
 
     # ------------------------------------------------------------------

@@ -94,6 +94,23 @@ class RawHttpMixin:
         return Answer(answer.status, answer.headers, answer.read())
 
 
+class RpcMixin:
+    """Calls methods by the door of the web client, for ``HttpCase``."""
+
+    def post_rpc(self, model, method, args, kwargs):
+        """Call a method as whoever is logged in.
+
+        :return: the answer, of ``requests``
+        """
+        params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
+        return self.url_open(
+            f"/web/dataset/call_kw/{model}/{method}",
+            # ``requests`` itself would refuse NaN, which strangers may send.
+            data=json.dumps({"jsonrpc": "2.0", "method": "call", "params": params}),
+            headers={"Content-Type": "application/json"},
+        )
+
+
 @dataclass(frozen=True)
 class Reply:
     """One scripted answer.

@@ -246,7 +246,12 @@ class TestCallRates(FrozenMixin, WebhookCase):
         self.assertNotIn(webhook.token_digest(old), rates.gateways)
 
     def test_known_gateway_changes(self):
-        """What a process remembers of a gateway is never believed without asking."""
+        """What a process remembers of a gateway is forgotten with each change."""
+
+        def another_kind():
+            self.force(other, code="sandbox")
+            self.registry.clear_cache()
+
         other = self.make_gateway(name="Other")
         token = other.webhook_token
         for label, change, status in (
@@ -256,12 +261,40 @@ class TestCallRates(FrozenMixin, WebhookCase):
             ("archived", lambda: other.write({"active": False}), 404),
             ("back", lambda: other.write({"active": True}), 200),
             ("another secret", lambda: other.write({"testing_secret": "x"}), 403),
-            ("another kind", lambda: self.force(other, code="sandbox"), 403),
+            ("another kind", another_kind, 403),
             ("gone", other.unlink, 404),
         ):
             with self.subTest(label):
                 change()
                 self.check(self.post([report("sent")], token=token), status)
+
+    def test_forgotten_after_the_commit(self):
+        """A thread that read a gateway before its change was committed forgets it."""
+        digest = webhook.token_digest(self.token)
+        for secret in ("other", "another"):
+            self.gateway.write({"testing_secret": secret})
+            _id, facts = self.gateway._get_callback_facts(digest)
+            self.assertEqual(dict(facts)["testing_secret"], secret)
+        with patch.object(type(self.registry), "clear_cache") as clear:
+            self.gateway.write({"name": "Renamed", "pause_reason": "Tired"})
+            self.assertFalse(clear.called, "nothing that callbacks need")
+            self.gateway.write({"testing_secret": "new"})
+            self.assertEqual(clear.call_count, 1)
+            self.env.cr.postcommit.run()
+            self.assertEqual(clear.call_count, 2)
+
+    def test_statements(self):
+        """A genuine callback costs one statement, a forged one none."""
+        self.check(self.post([report("delivered")]), 200)
+        for label, signed, status, most in (
+            ("genuine", True, 200, 1),
+            ("forged", False, 403, 0),
+        ):
+            with self.subTest(label), self.count_queries() as statements:
+                answer = self.post([report("delivered", event=label)], signed=signed)
+                self.check(answer, status)
+            ours = [line for line in statements if "sms_gateway" in line]
+            self.assertEqual(len(ours), most, ours)
 
     def test_genuine_calls_are_never_lost(self):
         """Where verified calls came from, none is held off, whoever else is there."""

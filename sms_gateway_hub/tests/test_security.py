@@ -14,6 +14,7 @@ from odoo.addons.mail.tools.discuss import Store
 
 from ..tools import webhook
 from .common import NUMBERS, LogLines, SmsGatewayCase, SmsGatewayMixin
+from .http_common import RpcMixin
 
 KEY = "KEY-NOBODY-MAY-SEE"
 SECRET = "SECRET-NOBODY-MAY-SEE"
@@ -470,7 +471,7 @@ class TestSecrets(SecurityMixin, SmsGatewayCase):
 
 
 @tagged("post_install", "-at_install")
-class TestPublicMethods(SecurityMixin, HttpCase):
+class TestPublicMethods(RpcMixin, SecurityMixin, HttpCase):
     """T10: what can be called from outside, by whom."""
 
     def rpc(self, role, model, method, *args, context=None):
@@ -480,19 +481,7 @@ class TestPublicMethods(SecurityMixin, HttpCase):
         """
         login = self.users[role].login
         self.authenticate(login, f"{login}_password")
-        answer = self.url_open(
-            f"/web/dataset/call_kw/{model}/{method}",
-            json={
-                "jsonrpc": "2.0",
-                "method": "call",
-                "params": {
-                    "model": model,
-                    "method": method,
-                    "args": args,
-                    "kwargs": {"context": context or {}},
-                },
-            },
-        ).json()
+        answer = self.post_rpc(model, method, args, {"context": context or {}}).json()
         self.env.invalidate_all()
         error = answer.get("error")
         return answer.get("result"), error and error["data"]["name"]

@@ -441,7 +441,7 @@ class TestReconcile(SmsGatewayCase):
 class TestOwnTransaction(SmsGatewayCase):
     """Short transactions beside the caller's."""
 
-    def tries(self, *failures):
+    def tries(self, *failures, of_request=False):
         """Run work that fails so and return what it returned and how often it ran."""
         failures = list(failures)
         runs = []
@@ -453,7 +453,17 @@ class TestOwnTransaction(SmsGatewayCase):
             return env["res.partner"].create({"name": "In its own"}).id
 
         with self.own_cursors(), patch.object(transaction.time, "sleep"):
-            return transaction.in_new_transaction(self.env, work), len(runs)
+            if not of_request:
+                return transaction.in_new_transaction(self.env, work), len(runs)
+            with self.env.registry.cursor() as cr:
+                env = self.env(cr=cr)
+                try:
+                    done = transaction.in_request_transaction(env, work), len(runs)
+                finally:
+                    # The request goes on in it: its transaction has not failed.
+                    cr.execute("SELECT 1")
+            self.assertEqual([of for of in runs if of.cr is cr], runs[:1])
+            return done
 
     def test_repeats(self):
         """What another transaction got in the way of is done again, quietly."""
@@ -466,6 +476,16 @@ class TestOwnTransaction(SmsGatewayCase):
                 partner_id, runs = self.tries(error(), error())
                 self.assertEqual(runs, 3)
                 self.assertTrue(self.env["res.partner"].browse(partner_id).exists())
+
+    def test_of_a_request(self):
+        """The request's own transaction is tried first, and then new ones."""
+        for failures in ((), (errors.SerializationFailure(),)):
+            with self.row(str(failures)):
+                partner_id, runs = self.tries(*failures, of_request=True)
+                self.assertEqual(runs, 1 + len(failures))
+                self.assertTrue(self.env["res.partner"].browse(partner_id).exists())
+        with self.assertRaises(ZeroDivisionError):
+            self.tries(ZeroDivisionError(), of_request=True)
 
     def test_gives_up(self):
         """It does not go on for ever, and other errors are not repeated."""

@@ -543,13 +543,13 @@ class TestPoll(PollCase):
         messages = type(self.env["sms.gateway.message"])
         pick = messages._pick
 
-        def pick_later(this, *args):
+        def pick_later(this, *args, **kwargs):
             # The database's clock stands still in a test.
             this.env.cr.execute(
                 "UPDATE sms_gateway_message SET due_at = now() AT TIME ZONE 'UTC' "
                 "WHERE state = 'queued'"
             )
-            return pick(this, *args)
+            return pick(this, *args, **kwargs)
 
         with patch.object(messages, "_pick", pick_later):
             answer = self.call(
@@ -672,8 +672,8 @@ class TestPoll(PollCase):
         self.enqueue(20)
         refs = []
         for label, most, values in (
-            ("offer", 6, {}),
-            ("claim", 6, {"refs": refs}),
+            ("offer", 5, {}),
+            ("claim", 5, {"refs": refs}),
             ("ask", 4, {}),
             ("offer", 4, {}),
             ("report", 8, {"reports": {"ref": "sent"}}),
@@ -688,6 +688,27 @@ class TestPoll(PollCase):
             refs += [offer["ref"] for offer in answer.get("offers", ())]
             self.assertLessEqual(len(statements), most, (label, statements))
             self.assertTrue(statements, label)
+
+    def test_what_an_offer_waits_for(self):
+        """The disk is waited for, but for offers that are lost without harm."""
+        for label, told, unclaimed, final, waits in (
+            ("it claims", "yes", 0, False, False),
+            ("it claims, and sends without this once", "yes", 0, True, True),
+            ("nobody knows", "unknown", 0, False, True),
+            ("it never claims", "no", 0, True, True),
+            ("it stopped claiming", "yes", const.UNCLAIMED_MAX, False, True),
+        ):
+            with self.row(label):
+                self.device.write({"acknowledges": told, "unclaimed_offers": unclaimed})
+                self.enqueue()
+                self.make_due()
+                self.env.flush_all()
+                messages = self.env["sms.gateway.message"].sudo()
+                self.assertTrue(messages._offer(self.device.sudo(), final=final))
+                self.env.cr.execute("SHOW synchronous_commit")
+                self.assertEqual(
+                    self.env.cr.fetchone()[0], "on" if waits else "off", label
+                )
 
     @contextmanager
     def row_of_queries(self):

@@ -17,6 +17,7 @@ from odoo.tests import HttpCase, tagged
 from odoo.tools import SQL, mute_logger
 
 from .common import NUMBERS
+from .http_common import RpcMixin
 from .test_security import MATRIX, SecurityMixin
 
 _logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ ARGUMENTS = {
 
 
 @tagged("post_install", "-at_install")
-class TestDoors(SecurityMixin, HttpCase):
+class TestDoors(RpcMixin, SecurityMixin, HttpCase):
     """Every public method of every model of the addons, by RPC, as each role."""
 
     @classmethod
@@ -336,19 +337,10 @@ class TestDoors(SecurityMixin, HttpCase):
 
         :return: (text of the answer, name of the error or None)
         """
-        answer = self.url_open(
-            f"/web/dataset/call_kw/{model}/{method}",
-            json={
-                "jsonrpc": "2.0",
-                "params": {
-                    "model": model,
-                    "method": method,
-                    "args": [] if self.is_model_method(model, method)
-                    else [self.records.get(model, self.partner).ids],
-                    "kwargs": kwargs,
-                },
-            },
-        )  # fmt: skip
+        args = [self.records.get(model, self.partner).ids]
+        if self.is_model_method(model, method):
+            args = []
+        answer = self.post_rpc(model, method, args, kwargs)
         self.assertEqual(answer.status_code, 200)
         error = answer.json().get("error")
         return answer.text, error and (

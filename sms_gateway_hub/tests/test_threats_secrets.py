@@ -14,6 +14,7 @@ from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
 from .common import LogLines
+from .http_common import RpcMixin
 from .test_security import KEY, SecurityMixin
 from .test_threats_rpc import MUTED
 
@@ -23,7 +24,7 @@ ROLES = ("portal", "user", "manager", "administrator")
 
 
 @tagged("post_install", "-at_install")
-class TestSecretsByRpc(SecurityMixin, HttpCase):
+class TestSecretsByRpc(RpcMixin, SecurityMixin, HttpCase):
     """Reads of secrets by who is no system administrator: none."""
 
     def setUp(self):
@@ -167,18 +168,7 @@ class TestSecretsByRpc(SecurityMixin, HttpCase):
 
         :return: (text of the answer, result or None)
         """
-        answer = self.url_open(
-            f"/web/dataset/call_kw/{model}/{method}",
-            json={
-                "jsonrpc": "2.0",
-                "params": {
-                    "model": model,
-                    "method": method,
-                    "args": args,
-                    "kwargs": kwargs,
-                },
-            },
-        )
+        answer = self.post_rpc(model, method, args, kwargs)
         self.assertEqual(answer.status_code, 200)
         return answer.text, answer.json().get("result")
 

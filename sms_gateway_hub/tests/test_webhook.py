@@ -457,7 +457,9 @@ class TestWebhookDoor(WebhookCase):
     def test_database_trouble(self):
         """When it cannot be stored, the peer is asked to repeat."""
         self.startPatcher(
-            patch.object(main, "in_new_transaction", side_effect=OperationalError("x"))
+            patch.object(
+                main, "in_request_transaction", side_effect=OperationalError("x")
+            )
         )
         with self.assertLogs("odoo.addons.sms_gateway_hub.controllers.main", "ERROR"):
             answer = self.post([report("delivered")])
@@ -467,7 +469,9 @@ class TestWebhookDoor(WebhookCase):
     def test_words_of_the_database(self):
         """T20: what PostgreSQL says of a row is not logged: it holds the text."""
         error = DataError("bad value\nCONTEXT:  {'body': 'Secret text'}")
-        self.startPatcher(patch.object(main, "in_new_transaction", side_effect=error))
+        self.startPatcher(
+            patch.object(main, "in_request_transaction", side_effect=error)
+        )
         with self.assertLogs(
             "odoo.addons.sms_gateway_hub.controllers.main", "ERROR"
         ) as lines:

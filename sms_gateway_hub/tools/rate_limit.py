@@ -12,7 +12,38 @@ import time
 from collections import OrderedDict
 
 
-class RateLimit:
+class _Windows:
+    """Windows of time by key; the key that was quiet for longest is forgotten first.
+
+    :param float period_s: length of a window in seconds
+    :param int max_keys: keys to remember
+    :param clock: function that returns seconds
+    """
+
+    def __init__(self, period_s, max_keys, clock):
+        self.period_s = period_s
+        self.max_keys = max_keys
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Key -> its window; the one hit last stands last.
+        self._windows = OrderedDict()
+
+    def __len__(self):
+        return len(self._windows)
+
+    def reset(self):
+        """Forget everything."""
+        with self._lock:
+            self._windows.clear()
+
+    def _keep(self, key, window):
+        self._windows[key] = window
+        self._windows.move_to_end(key)
+        if len(self._windows) > self.max_keys:
+            self._windows.popitem(last=False)
+
+
+class RateLimit(_Windows):
     """Count how often something happens by key, e.g. by address, and say when to stop.
 
     Time is cut into windows of ``period_s`` that begin with the first hit of a key. One
@@ -29,16 +60,8 @@ class RateLimit:
     def __init__(self, limit, period_s, *, max_keys=10_000, clock=time.monotonic):
         if limit < 1 or period_s <= 0 or max_keys < 1:
             raise ValueError("limit, period_s and max_keys must be above 0")
+        super().__init__(period_s, max_keys, clock)
         self.limit = limit
-        self.period_s = period_s
-        self.max_keys = max_keys
-        self._clock = clock
-        self._lock = threading.Lock()
-        # Key -> [end of its window, hits]; the one hit last stands last.
-        self._windows = OrderedDict()
-
-    def __len__(self):
-        return len(self._windows)
 
     def hit(self, key):
         """Count one more, and say whether it is still allowed.
@@ -48,13 +71,12 @@ class RateLimit:
         """
         now = self._clock()
         with self._lock:
+            # End of the window, hits.
             window = self._windows.get(key)
             if window is None or window[0] <= now:
-                window = self._windows[key] = [now + self.period_s, 0]
+                window = [now + self.period_s, 0]
             window[1] += 1
-            self._windows.move_to_end(key)
-            if len(self._windows) > self.max_keys:
-                self._windows.popitem(last=False)
+            self._keep(key, window)
             return window[1] <= self.limit
 
     def is_over(self, key):
@@ -66,13 +88,8 @@ class RateLimit:
             window = self._windows.get(key)
             return bool(window and window[0] > self._clock() and window[1] > self.limit)
 
-    def reset(self):
-        """Forget everything."""
-        with self._lock:
-            self._windows.clear()
 
-
-class SharedLimit:
+class SharedLimit(_Windows):
     """Count how often something happens over all processes, by tenths of the limit.
 
     Time is cut into windows of ``period_s``, the same for all processes. A process
@@ -89,15 +106,7 @@ class SharedLimit:
     def __init__(self, period_s, *, max_keys=10_000, clock=time.time):
         if period_s <= 0 or max_keys < 1:
             raise ValueError("period_s and max_keys must be above 0")
-        self.period_s = period_s
-        self.max_keys = max_keys
-        self._clock = clock
-        self._lock = threading.Lock()
-        # Key -> [window, hits, hits that are told, refused]; last hit, last place.
-        self._windows = OrderedDict()
-
-    def __len__(self):
-        return len(self._windows)
+        super().__init__(period_s, max_keys, clock)
 
     def hit(self, key, limit, take):
         """Count one more, and say whether it is still allowed.
@@ -112,13 +121,12 @@ class SharedLimit:
         tenth = max(1, limit // 10)
         number = int(self._clock() // self.period_s)
         with self._lock:
+            # Number of the window, hits, hits that are told, refused.
             window = self._windows.get(key)
             if window is None or window[0] != number:
-                window = self._windows[key] = [number, 0, 0, False]
+                window = [number, 0, 0, False]
             window[1] += 1
-            self._windows.move_to_end(key)
-            if len(self._windows) > self.max_keys:
-                self._windows.popitem(last=False)
+            self._keep(key, window)
             if window[3] or window[1] - window[2] <= tenth:
                 return not window[3]
             window[2] += tenth
@@ -141,11 +149,6 @@ class SharedLimit:
     def get_wait_s(self):
         """Return the seconds until the next window begins, at least one."""
         return max(1, math.ceil(self.period_s - self._clock() % self.period_s))
-
-    def reset(self):
-        """Forget everything."""
-        with self._lock:
-            self._windows.clear()
 
 
 def network_of(address):

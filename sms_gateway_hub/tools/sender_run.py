@@ -28,7 +28,7 @@ from ..exceptions import (
 from .gateway_data import SendRequest, to_cost
 from .refusals import RefusalListener
 from .segments import clean_text
-from .transaction import in_new_transaction, release_locks
+from .transaction import in_new_transaction, release_locks, report_progress
 from .transport import Held, NotSent, redact, redact_trace
 
 _logger = logging.getLogger(__name__)
@@ -517,10 +517,7 @@ class SenderRun:
         rows = in_new_transaction(self.env, self._claim)
         if self.first_at is None:
             self.first_at = time.monotonic()
-            # Says that work was done: Odoo puts off a job that is killed again and
-            # again without any.
-            if self.env.context.get("ir_cron_progress_id"):
-                self.env["ir.cron"]._commit_progress(1)
+            report_progress(self.env)
         for row, decision in self.refused:
             self._keep_decision(row, decision)
         if not rows:

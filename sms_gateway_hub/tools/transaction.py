@@ -40,6 +40,32 @@ def release_locks(cr):
         cr._cnx.commit()
 
 
+def in_request_transaction(env, work):
+    """Run ``work`` in the transaction of a request and commit it, before the answer.
+
+    For controllers that have written nothing: another cursor costs them as much as
+    Odoo's part of the request. Upon a conflict it is repeated in a new transaction.
+
+    :param env: environment of the request
+    :param work: function of an environment; may be called several times
+    :return: what ``work`` returned
+    """
+    cr = env.cr
+    _keep_quiet(cr)
+    try:
+        result = work(env)
+        # The answer says that it is kept, so it is before there is one.
+        cr.commit()  # pylint: disable=invalid-commit
+        return result
+    except _RETRYABLE:
+        cr.rollback()
+    except BaseException:
+        # Else Odoo would end the request in a transaction that has failed.
+        cr.rollback()
+        raise
+    return in_new_transaction(env, work)
+
+
 def in_new_transaction(env, work):
     """Run ``work`` in a transaction of its own and commit it.
 
@@ -59,3 +85,12 @@ def in_new_transaction(env, work):
             if not tries_left:
                 raise
             time.sleep(random.uniform(0.005, 0.05))
+
+
+def report_progress(env):
+    """Tell Odoo that a job did something, and commit; nothing outside of a job.
+
+    Odoo puts off a job that is killed again and again without having done any.
+    """
+    if env.context.get("ir_cron_progress_id"):
+        env["ir.cron"]._commit_progress(1)

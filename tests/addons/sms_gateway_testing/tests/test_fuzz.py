@@ -24,7 +24,7 @@ from odoo.tools import mute_logger
 
 from odoo.addons.sms_gateway_hub.controllers import poll
 from odoo.addons.sms_gateway_hub.tests.common import NUMBERS, UUIDS, SmsGatewayMixin
-from odoo.addons.sms_gateway_hub.tests.http_common import RawHttpMixin
+from odoo.addons.sms_gateway_hub.tests.http_common import RawHttpMixin, RpcMixin
 from odoo.addons.sms_gateway_hub.tests.test_reply_page import NONCE, ReplyCase
 
 from .test_testing_send import GATEWAY
@@ -516,7 +516,7 @@ VALID = {
 
 
 @tagged("post_install", "-at_install")
-class TestFuzzForms(FuzzMixin, HttpCase):
+class TestFuzzForms(RpcMixin, FuzzMixin, HttpCase):
     """What people fill in, by the web client's door, with values that no form has."""
 
     gateway_values = {"code": "sandbox"}
@@ -532,21 +532,7 @@ class TestFuzzForms(FuzzMixin, HttpCase):
 
         :return: (result, error or None)
         """
-        answer = self.url_open(
-            f"/web/dataset/call_kw/{model}/{method}",
-            data=json.dumps(
-                {
-                    "jsonrpc": "2.0",
-                    "params": {
-                        "model": model,
-                        "method": method,
-                        "args": args,
-                        "kwargs": kwargs,
-                    },
-                }
-            ),
-            headers={"Content-Type": "application/json"},
-        )
+        answer = self.post_rpc(model, method, args, kwargs)
         if answer.status_code == 500 and "\\ud" in json.dumps([args, kwargs]):
             # Odoo can neither store a lone surrogate nor put it into its own answer,
             # of whatever field of whatever model.
