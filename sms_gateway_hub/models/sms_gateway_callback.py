@@ -114,6 +114,7 @@ class SmsGateway(models.Model):
             "active",
             "callback_rate",
             "code",
+            "company_id",
             "state",
             *(
                 name

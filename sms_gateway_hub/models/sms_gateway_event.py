@@ -147,8 +147,11 @@ class SmsGatewayEvent(models.Model):
         """
         if not items:
             return 0
-        self.env["sms.gateway"].flush_model(["company_id"])
         now = fields.Datetime.now()
+        kept = SQL("%s::bytea", raw or None)
+        if len(items) > 1:
+            # The whole callback once, not once for each of its events.
+            kept = SQL("CASE WHEN item.n = min(item.n) OVER () THEN %s END", kept)
         cron = self._get_apply_job() if wake else self.env["ir.cron"]
         # One parameter for all events. A known key is looked for before: inserting it
         # would wait for whoever is at that event.
@@ -163,10 +166,7 @@ class SmsGatewayEvent(models.Model):
                              provider_code, detail, cost, cost_unit, number,
                              recipient, body, readable, charset, part_ref,
                              part_number, part_total)
-                     SELECT gateway.id, gateway.company_id,
-                            -- The whole callback once, not once for each of its events.
-                            CASE WHEN item.n = min(item.n) OVER ()
-                                 THEN %(raw)s::bytea END,
+                     SELECT %(gateway)s::int, %(company)s::int, %(raw)s,
                             %(content_type)s::varchar, %(now)s, %(due)s, 'pending', 0,
                             item.event_key, item.kind, item.occurred_at,
                             item.external_ref, item.message_uuid, item.report_state,
@@ -188,7 +188,6 @@ class SmsGatewayEvent(models.Model):
                                      provider_code, detail, cost, cost_unit, number,
                                      recipient, body, readable, charset, part_ref,
                                      part_number, part_total, n)
-                       JOIN sms_gateway AS gateway ON gateway.id = %(gateway)s
                       -- With an offset it is asked by the index for each key: joined,
                       -- all events of the gateway were read where statistics lag.
                       WHERE NOT EXISTS (SELECT FROM sms_gateway_event AS known
@@ -202,7 +201,8 @@ class SmsGatewayEvent(models.Model):
                 """,
                 must_wake=self._sql_must_wake(cron) if cron else SQL("FALSE"),
                 gateway=gateway.id,
-                raw=raw or None,
+                company=gateway.company_id.id or None,
+                raw=kept,
                 content_type=content_type[:128] or None,
                 now=now,
                 due=now + timedelta(seconds=due_in_s),

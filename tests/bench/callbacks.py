@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """P8 to P10: how fast callbacks are taken, and how cheaply forged ones are refused."""
 
+import os
 import time
 from contextlib import contextmanager
 
@@ -12,9 +13,10 @@ from .metrics import Row, metric, take_turns
 
 EMPTY = "/sms_gateway_bench/empty"
 _BATCH = 100
-# Processes that answer, and requests that are under way at them.
-_WORKERS = 2
-_THREADS = 4
+# Processes that answer, as many as Odoo's guide to deployment says, and requests that
+# are under way at them.
+_WORKERS = 2 * os.cpu_count() + 1
+_THREADS = 2 * _WORKERS
 
 
 class Caller:

@@ -193,6 +193,8 @@ class Site:
                     "local_network": True,
                     "testing_key": KEY,
                     "testing_secret": SECRET,
+                    # Callbacks are counted, and more than these are never refused.
+                    "callback_rate": 2_000,
                     **values,
                 }
             )
