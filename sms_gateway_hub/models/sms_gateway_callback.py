@@ -1,10 +1,19 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from collections import Counter
+
 from odoo import api, fields, models
 from odoo.tools import SQL, ormcache
 
 from .. import const
+
+# Database -> how often what callbacks need was changed, as far as this process knows.
+_changes = Counter()
+
+
+class _NobodyInService(Exception):
+    """No gateway in service has this token. Raised, so that no cache keeps guesses."""
 
 
 class SmsGateway(models.Model):
@@ -36,7 +45,7 @@ class SmsGateway(models.Model):
         """
         try:
             gateway_id, values = self._get_callback_facts(digest)
-        except LookupError:
+        except _NobodyInService:
             return self.browse()
         gateway = self.browse(gateway_id)
         for name, value in values:
@@ -44,24 +53,37 @@ class SmsGateway(models.Model):
         return gateway
 
     @api.model
-    @ormcache("digest")
+    @ormcache("digest", "self._count_callback_changes()")
     def _get_callback_facts(self, digest):
         """Return the gateway of a token, and what callbacks read of it.
 
         :return: (id, tuple of names of fields and values as the ORM's cache has them)
-        :raise LookupError: there is none in service; guesses are not kept
+        :raise _NobodyInService: there is none
         """
-        gateway = self.sudo().search(
-            [("webhook_digest", "=", digest), ("state", "!=", "disabled")], limit=1
-        )
-        if not gateway:
-            raise LookupError
-        names = self._get_callback_fields(gateway.code)
-        gateway.fetch(names)
-        return gateway.id, tuple(
-            (name, self._fields[name]._get_cache(self.env)[gateway.id])
-            for name in names
-        )
+        # Of this moment: the caller's transaction may be as old as its request, whose
+        # body can be held back at will.
+        with self.env.registry.cursor() as cr:
+            gateway = (
+                self.with_env(self.env(cr=cr))
+                .sudo()
+                .search(
+                    [("webhook_digest", "=", digest), ("state", "!=", "disabled")],
+                    limit=1,
+                )
+            )
+            if not gateway:
+                raise _NobodyInService
+            names = self._get_callback_fields(gateway.code)
+            gateway.fetch(names)
+            return gateway.id, tuple(
+                (name, self._fields[name]._get_cache(gateway.env)[gateway.id])
+                for name in names
+            )
+
+    @api.model
+    def _count_callback_changes(self):
+        """Return a number that changes with what callbacks need of any gateway."""
+        return _changes[self.env.cr.dbname]
 
     def write(self, vals):
         res = super().write(vals)
@@ -81,10 +103,18 @@ class SmsGateway(models.Model):
     @api.model
     def _forget_callback_facts(self):
         """Have all processes read anew what callbacks need."""
-        clear = self.env.registry.clear_cache
-        clear()
-        # A thread that reads before the commit still reads what was.
-        self.env.cr.postcommit.add(clear)
+        registry = self.env.registry
+        registry.clear_cache()
+
+        def tell():
+            # What another thread read before the commit is kept by the old number.
+            _changes[registry.db_name] += 1
+            registry.clear_cache()
+            if registry.ready:
+                # Jobs tell other processes before they commit, shells never.
+                registry.signal_changes()
+
+        self.env.cr.postcommit.add(tell)
 
     @api.model
     def _get_callback_digests(self):
@@ -121,6 +151,8 @@ class SmsGateway(models.Model):
                 for name, field in self._fields.items()
                 if field.store
                 and field.column_type
+                and not field.translate
+                and not field.company_dependent
                 and (
                     name.startswith(f"{code}_")
                     or field.type == "char"

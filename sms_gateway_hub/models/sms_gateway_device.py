@@ -422,6 +422,7 @@ class SmsGatewayDevice(models.Model):
             if field.store
             and field.column_type
             and not field.translate
+            and not field.company_dependent
             and name not in ("id", "gateway_id")
         ]
         names = ("id", "gateway_id", *others)

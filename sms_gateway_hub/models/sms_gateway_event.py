@@ -147,6 +147,8 @@ class SmsGatewayEvent(models.Model):
         """
         if not items:
             return 0
+        # Who asks about a text of theirs need not see the whole gateway.
+        gateway = gateway.sudo()
         now = fields.Datetime.now()
         kept = SQL("%s::bytea", raw or None)
         if len(items) > 1:
@@ -349,15 +351,17 @@ class SmsGatewayEvent(models.Model):
             return
         if cron := self._get_apply_job():
             asked.add(at)
-            if (
-                at
-                or self.env.execute_query(SQL("SELECT %s", self._sql_must_wake(cron)))[
-                    0
-                ][0]
-            ):
+            if at or self._must_wake(cron):
                 # All that a trigger asks for; else the whole job is read.
                 cron.fetch(["active"])
                 cron._trigger(at)
+
+    @api.model
+    def _must_wake(self, cron):
+        """Say whether a job has to be woken; see ``_sql_must_wake``."""
+        must_wake = SQL("SELECT %s", self._sql_must_wake(cron))
+        self.env.cr.execute(must_wake, log_exceptions=False)
+        return self.env.cr.fetchone()[0]
 
     @api.model
     def _get_apply_job(self):

@@ -195,8 +195,9 @@ class SmsGatewayMessage(models.Model):
     def _get_room(self, device, gateway, limit, *, final=False):
         """Say how much a device may take now: one cheap statement.
 
-        Of a device that claims what it sends, an offer that a crash of PostgreSQL costs
-        is made again: its claim finds nothing. Only that is not waited for.
+        The commit of an offer to a device that claims what it sends is not waited for:
+        what a crash of PostgreSQL costs is offered again, and a claim finds nothing.
+        So is what else is written with it, e.g. what the gate refused.
 
         :return: dict with ``texts`` and ``parts`` (None for no limit) that it may take,
             ``fresh`` when it has used no part of this minute, ``own`` when texts wait

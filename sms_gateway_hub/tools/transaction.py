@@ -1,6 +1,6 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""Short transactions beside the caller's."""
+"""Short transactions: beside the caller's, or the one of a request."""
 
 import random
 import time
@@ -52,6 +52,8 @@ def in_request_transaction(env, work):
     """
     cr = env.cr
     _keep_quiet(cr)
+    # Else what is flushed at the commit would be as nobody.
+    env.transaction.default_env = env
     try:
         result = work(env)
         # The answer says that it is kept, so it is before there is one.
