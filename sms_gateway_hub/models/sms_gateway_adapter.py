@@ -169,11 +169,7 @@ class SmsGatewayAdapter(models.AbstractModel):
         Extend ``super()``, never replace it: the base gives every system-only text
         field of the gateway.
         """
+        gateway = gateway.sudo()
         return {
-            gateway.sudo()[name]
-            for name, field in gateway._fields.items()
-            if field.type == "char"
-            and field.store
-            and "base.group_system" in (field.groups or "")
-            and gateway.sudo()[name]
+            value for name in gateway._get_secret_names() if (value := gateway[name])
         }

@@ -146,17 +146,27 @@ class SmsGateway(models.Model):
             "code",
             "company_id",
             "state",
+            *self._get_secret_names(),
             *(
                 name
                 for name, field in self._fields.items()
-                if field.store
+                if name.startswith(f"{code}_")
+                and name not in self._get_secret_names()
+                and field.store
                 and field.column_type
                 and not field.translate
                 and not field.company_dependent
-                and (
-                    name.startswith(f"{code}_")
-                    or field.type == "char"
-                    and "base.group_system" in (field.groups or "")
-                )
             ),
+        )
+
+    @api.model
+    @ormcache()
+    def _get_secret_names(self):
+        """Return the text fields that none but system administrators may read."""
+        return tuple(
+            name
+            for name, field in self._fields.items()
+            if field.type == "char"
+            and field.store
+            and "base.group_system" in (field.groups or "")
         )

@@ -5,6 +5,7 @@
 Pure Python without ``odoo``.
 """
 
+import functools
 import ipaddress
 import math
 import threading
@@ -151,6 +152,7 @@ class SharedLimit(_Windows):
         return max(1, math.ceil(self.period_s - self._clock() % self.period_s))
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address):
     """Return what one peer can hardly change: its IPv4 address, or its IPv6 /64.
 

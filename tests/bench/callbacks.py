@@ -176,17 +176,19 @@ def measure_callbacks(bench):
             secret=TWILIO_TOKEN,
             base_url=base_url,
         )
+        batches = max(2, count // 8)
+        core_statuses = (2 * _THREADS + batches * sizes.pairs) * _BATCH
         core = Caller(
             bench,
             server,
             "core_batch",
-            uuids=_core_trackers(site, 5_000),
+            # Each once: it does little about what it has been told before.
+            uuids=_core_trackers(site, core_statuses),
             events=_BATCH,
         )
         # Every worker has its caches.
         for caller in (empty, single, many, core, twilio):
             caller.rate(2 * _THREADS)
-        batches = max(2, count // 8)
         sides = take_turns(
             sizes.pairs,
             lambda: empty.rate(count),

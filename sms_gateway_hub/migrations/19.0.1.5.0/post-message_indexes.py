@@ -8,6 +8,5 @@ _TABLE = "sms_gateway_message"
 
 def migrate(cr, version):
     """Drop indexes of messages that others stand in for: each costs every change."""
-    for column in ("gateway_id", "device_id"):
-        drop_index(cr, f"{_TABLE}__{column}_index", _TABLE)
-    drop_index(cr, f"{_TABLE}_lease_index", _TABLE)
+    for name in (f"{_TABLE}__gateway_id_index", f"{_TABLE}_lease_index"):
+        drop_index(cr, name, _TABLE)
