@@ -38,7 +38,7 @@ class SmsGatewayMessage(models.Model):
         "Phone",
         readonly=True,
         copy=False,
-        index="btree_not_null",
+        # Without an index of its own: that of what was taken begins with it.
         ondelete="restrict",
         help="The phone that sends the text, or got it. Empty: it waits for whichever "
         "phone asks first.",
@@ -64,12 +64,14 @@ class SmsGatewayMessage(models.Model):
         "(device_id, asked_at) WHERE state = 'sending' AND request_at IS NOT NULL "
         "AND device_id IS NOT NULL"
     )
-    # Without what waits for the phone: where statistics lag, what it is offered would be
-    # looked for among that.
     _device_taken_index = models.Index(
-        "(device_id, request_at) WHERE device_id IS NOT NULL AND request_at IS NOT NULL"
+        "(device_id, request_at) WHERE device_id IS NOT NULL"
     )
-    _device_talk_index = models.Index("(number, id) WHERE device_id IS NOT NULL")
+    # The number is there to keep others from it: while statistics say that no phone has
+    # texts, reading the whole of it looks cheapest for whatever is asked of a phone.
+    _device_talk_index = models.Index(
+        "(number, id) WHERE device_id IS NOT NULL AND number IS NOT NULL"
+    )
 
     # ------------------------------------------------------------------
     # Enqueue

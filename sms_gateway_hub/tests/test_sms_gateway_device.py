@@ -689,6 +689,19 @@ class TestPoll(PollCase):
             self.assertLessEqual(len(statements), most, (label, statements))
             self.assertTrue(statements, label)
 
+    def test_what_a_phone_took_is_looked_up(self):
+        """No other index is read as a whole, also while statistics know of no phone."""
+        self.env.cr.execute("SET LOCAL enable_seqscan TO off")
+        self.env.cr.execute(
+            """
+            EXPLAIN SELECT sum(segments) FROM sms_gateway_message
+                     WHERE device_id = %s AND request_at > now()
+            """,
+            [self.device.id],
+        )
+        plan = "\n".join(line for (line,) in self.env.cr.fetchall())
+        self.assertIn("sms_gateway_message_device_taken_index", plan)
+
     def test_what_an_offer_waits_for(self):
         """The disk is waited for, but for offers that are lost without harm."""
         for label, told, unclaimed, final, waits in (

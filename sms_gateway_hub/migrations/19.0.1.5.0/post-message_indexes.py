@@ -8,5 +8,5 @@ _TABLE = "sms_gateway_message"
 
 def migrate(cr, version):
     """Drop indexes of messages that others stand in for: each costs every change."""
-    for name in (f"{_TABLE}__gateway_id_index", f"{_TABLE}_lease_index"):
-        drop_index(cr, name, _TABLE)
+    for name in ("_gateway_id_index", "_device_id_index", "lease_index"):
+        drop_index(cr, f"{_TABLE}_{name}", _TABLE)
