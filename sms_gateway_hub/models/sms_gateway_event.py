@@ -136,7 +136,8 @@ class SmsGatewayEvent(models.Model):
         """Insert events; a repeat of a known event is skipped without an error.
 
         A key that another transaction committed since the snapshot raises instead of
-        skipping: call it in ``in_new_transaction``, which begins anew and skips it.
+        skipping: call it in ``in_new_transaction`` or ``in_request_transaction``, which
+        begin anew and skip it.
 
         :param gateway: sms.gateway, one
         :param items: DeliveryReport and InboundMessage
@@ -224,8 +225,7 @@ class SmsGatewayEvent(models.Model):
         )
         [(stored, must_wake)] = self.env.cr.fetchall()
         if stored and must_wake:
-            cron.fetch(["active"])
-            cron._trigger()
+            self._wake(cron)
         return stored
 
     @api.model
@@ -352,9 +352,13 @@ class SmsGatewayEvent(models.Model):
         if cron := self._get_apply_job():
             asked.add(at)
             if at or self._must_wake(cron):
-                # All that a trigger asks for; else the whole job is read.
-                cron.fetch(["active"])
-                cron._trigger(at)
+                self._wake(cron, at)
+
+    @api.model
+    def _wake(self, cron, at=None):
+        # All that a trigger asks for; else the whole job is read.
+        cron.fetch(["active"])
+        cron._trigger(at)
 
     @api.model
     def _must_wake(self, cron):

@@ -185,9 +185,7 @@ class SmsGateway(models.Model):
 
         def store(env):
             gateway = env["sms.gateway"].browse(gateway_id)
-            events = env["sms.gateway.event"]
-            if reports and events._store(gateway, reports):
-                events._trigger_apply()
+            env["sms.gateway.event"]._store(gateway, reports, wake=True)
             if values:
                 gateway.sudo().write(values)
 
