@@ -9,7 +9,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
-from odoo.tools import SQL
+from odoo.tools import SQL, ormcache
 
 from .. import const
 from ..tools import segments
@@ -39,7 +39,7 @@ class SmsGatewayEvent(models.Model):
     gateway_id = fields.Many2one(
         "sms.gateway", required=True, ondelete="cascade", readonly=True
     )
-    company_id = fields.Many2one(related="gateway_id.company_id", store=True)
+    company_id = fields.Many2one(related="gateway_id.company_id")
     event_key = fields.Char(
         required=True,
         readonly=True,
@@ -156,6 +156,12 @@ class SmsGatewayEvent(models.Model):
             # The whole callback once, not once for each of its events.
             kept = SQL("CASE WHEN item.n = min(item.n) OVER () THEN %s END", kept)
         cron = self._get_apply_job() if wake else self.env["ir.cron"]
+        rows = [self._prepare_event_columns(item) for item in items]
+        rows = [
+            {name: value for name, value in row.items() if value is not None}
+            for row in rows
+        ]
+        names, values, types = self._sql_columns(tuple(sorted(set().union(*rows))))
         # One parameter for all events. A known key is looked for before: inserting it
         # would wait for whoever is at that event.
         self.env.cr.execute(
@@ -163,34 +169,12 @@ class SmsGatewayEvent(models.Model):
                 """
                 WITH stored AS (
                 INSERT INTO sms_gateway_event
-                            (gateway_id, company_id, raw, content_type, received_at,
-                             next_try_at, state, tries, event_key, kind, occurred_at,
-                             external_ref, message_uuid, report_state, failure_type,
-                             provider_code, detail, cost, cost_unit, number,
-                             recipient, body, readable, charset, part_ref,
-                             part_number, part_total)
-                     SELECT %(gateway)s::int, %(company)s::int, %(raw)s,
-                            %(content_type)s::varchar, %(now)s, %(due)s, 'pending', 0,
-                            item.event_key, item.kind, item.occurred_at,
-                            item.external_ref, item.message_uuid, item.report_state,
-                            item.failure_type, item.provider_code, item.detail,
-                            item.cost, item.cost_unit, item.number, item.recipient,
-                            item.body, item.readable, item.charset, item.part_ref,
-                            item.part_number, item.part_total
-                       FROM ROWS FROM (json_to_recordset(%(items)s) AS (
-                                event_key varchar, kind varchar, occurred_at timestamp,
-                                external_ref varchar, message_uuid varchar,
-                                report_state varchar, failure_type varchar,
-                                provider_code varchar, detail varchar, cost numeric,
-                                cost_unit varchar, number varchar, recipient varchar,
-                                body text, readable bool, charset varchar,
-                                part_ref varchar, part_number int, part_total int
-                            )) WITH ORDINALITY
-                            AS item (event_key, kind, occurred_at, external_ref,
-                                     message_uuid, report_state, failure_type,
-                                     provider_code, detail, cost, cost_unit, number,
-                                     recipient, body, readable, charset, part_ref,
-                                     part_number, part_total, n)
+                            (gateway_id, raw, content_type, received_at, next_try_at,
+                             state, tries, %(names)s)
+                     SELECT %(gateway)s::int, %(raw)s, %(content_type)s::varchar,
+                            %(now)s, %(due)s, 'pending', 0, %(values)s
+                       FROM ROWS FROM (json_to_recordset(%(rows)s) AS (%(types)s))
+                            WITH ORDINALITY AS item (%(names)s, n)
                       -- With an offset it is asked by the index for each key: joined,
                       -- all events of the gateway were read where statistics lag.
                       WHERE NOT EXISTS (SELECT FROM sms_gateway_event AS known
@@ -204,22 +188,14 @@ class SmsGatewayEvent(models.Model):
                 """,
                 must_wake=self._sql_must_wake(cron) if cron else SQL("FALSE"),
                 gateway=gateway.id,
-                company=gateway.company_id.id or None,
                 raw=kept,
                 content_type=content_type[:128] or None,
                 now=now,
                 due=now + timedelta(seconds=due_in_s),
-                items=json.dumps(
-                    [
-                        {
-                            name: value
-                            for name, value in self._prepare_event_columns(item).items()
-                            if value is not None
-                        }
-                        for item in items
-                    ],
-                    default=str,
-                ),
+                names=names,
+                values=values,
+                types=types,
+                rows=json.dumps(rows, default=str),
             ),
             log_exceptions=False,
         )
@@ -227,6 +203,24 @@ class SmsGatewayEvent(models.Model):
         if stored and must_wake:
             self._wake(cron)
         return stored
+
+    @api.model
+    @ormcache("names")
+    def _sql_columns(self, names):
+        """Return the columns that come as ``item``: PostgreSQL plans no others.
+
+        :param tuple names: of fields
+        :return: their names, values and names with types, each as SQL
+        """
+        columns = [SQL.identifier(name) for name in names]
+        return (
+            SQL(", ").join(columns),
+            SQL(", ").join(SQL("item.%s", column) for column in columns),
+            SQL(", ").join(
+                SQL("%s %s", column, SQL(self._fields[name].column_type[1]))
+                for name, column in zip(names, columns, strict=True)
+            ),
+        )
 
     @api.model
     def _prepare_event_columns(self, item):
@@ -280,14 +274,12 @@ class SmsGatewayEvent(models.Model):
             SQL(
                 """
                 INSERT INTO sms_gateway_event
-                            (gateway_id, company_id, event_key, kind, state, raw,
-                             content_type, received_at, tries, readable)
-                     VALUES (%s, %s, %s, 'unreadable', 'unreadable', %s, %s, %s, 0,
-                             FALSE)
+                            (gateway_id, event_key, kind, state, raw, content_type,
+                             received_at, tries, readable)
+                     VALUES (%s, %s, 'unreadable', 'unreadable', %s, %s, %s, 0, FALSE)
                 ON CONFLICT (gateway_id, event_key) DO NOTHING
                 """,
                 gateway.id,
-                gateway.company_id.id or None,
                 key,
                 raw,
                 (content_type or "")[:128],
@@ -392,18 +384,16 @@ class SmsGatewayEvent(models.Model):
         now = fields.Datetime.now()
         return SQL(
             """
-           (SELECT cron.active AND woken.id IS NULL
-              FROM ir_cron AS cron
-         LEFT JOIN LATERAL (
-                   SELECT id FROM ir_cron_trigger
-                    WHERE cron_id = cron.id AND call_at <= %s AND call_at > %s
-                    LIMIT 1
-                      FOR KEY SHARE SKIP LOCKED) AS woken ON TRUE
-             WHERE cron.id = %s)
+            (SELECT active FROM ir_cron WHERE id = %(job)s)
+            AND NOT EXISTS (SELECT FROM ir_cron_trigger
+                             WHERE cron_id = %(job)s
+                               AND call_at > %(since)s AND call_at <= %(now)s
+                             LIMIT 1
+                               FOR KEY SHARE SKIP LOCKED)
             """,
-            now,
-            now - timedelta(seconds=const.WAKE_AGAIN_S),
-            cron.id,
+            job=cron.id,
+            since=now - timedelta(seconds=const.WAKE_AGAIN_S),
+            now=now,
         )
 
     @api.model
