@@ -24,19 +24,25 @@ _ACTIONS = ",".join(sorted(const.WEBHOOK_ACTIONS))
 # The second one also as Odoo's login page writes where to go on to.
 _TOKEN_IN_PATH = re.compile(
     # With what follows: queries of gateways and phones hold secrets, too.
-    # Also where the token itself is missing: somebody mistyped the address.
-    r"(/sms_gateway(?:/|(?=\?)))[^/\s\"?]*((?:/[^\s\"?]*)?)(?:\?\S*)?"
+    r"(/sms_gateway(?:/|(?=\?)))([^\s\"?]*)(?:\?\S*)?"
     r"|((?:/|%2F)sms(?:/|%2F)reply(?:/|%2F))[^\s\"&?]+",
     re.I,
 )
+_SHOWN_IN_PATH = {"", "poll", "add", *const.WEBHOOK_ACTIONS}
 
 
 def _hide_tokens(text):
     """Return a line of a log without tokens, and without queries of gateways."""
-    return _TOKEN_IN_PATH.sub(
-        lambda found: f"{found[3]}***" if found[3] else f"{found[1]}***{found[2]}",
-        text,
-    )
+
+    def hide(found):
+        if found[3]:
+            return f"{found[3]}***"
+        # Wherever the token is: somebody may have mistyped the address.
+        _first, *others = found[2].split("/")
+        shown = [word if word in _SHOWN_IN_PATH else "***" for word in others]
+        return found[1] + "/".join(["***", *shown])
+
+    return _TOKEN_IN_PATH.sub(hide, text)
 
 
 class TokenFilter(logging.Filter):
@@ -119,6 +125,8 @@ class SmsGatewayWebhook(http.Controller):
         csrf=False,
         save_session=False,
         sitemap=False,
+        # Written in the request's own transaction: nothing for a replica.
+        readonly=False,
         max_content_length=const.WEBHOOK_MAX_BYTES,
     )
     def receive(self, token, action, **_params):

@@ -83,6 +83,8 @@ class SmsGatewayPoll(http.Controller):
         csrf=False,
         save_session=False,
         sitemap=False,
+        # Written in the request's own transaction: nothing for a replica.
+        readonly=False,
         max_content_length=const.WEBHOOK_MAX_BYTES,
     )
     def poll(self, token, **_params):

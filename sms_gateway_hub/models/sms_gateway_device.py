@@ -349,6 +349,9 @@ class SmsGatewayDevice(models.Model):
             archived = self.filtered("active")
         res = super().write(vals)
         archived.sudo()._let_go()
+        if not vals.keys().isdisjoint(("token", "secret")):
+            # Entered on another phone, or anew: its settings are to be seen again.
+            super().write({"acknowledges": "unknown"})
         return res
 
     @api.ondelete(at_uninstall=False)
@@ -655,6 +658,9 @@ class SmsGatewayDevice(models.Model):
                     values[at] = now
             if self[name] != (value if value is not None else False):
                 values[name] = value
+        if "version" in values and self.version:
+            # Another app, maybe another phone: its settings are to be seen again.
+            values.setdefault("acknowledges", "unknown")
         return values
 
     def _back_in_service(self):

@@ -780,12 +780,26 @@ class SmsGatewayEvent(models.Model):
 
     @api.autovacuum
     def _gc_events(self):
-        """Drop raw callbacks that had their effect after 90 days, piece by piece."""
+        """Drop raw callbacks that had their effect after 90 days, piece by piece.
+
+        Of texts from phones the key stays: a phone that was off repeats them after any
+        time.
+        """
         limit = fields.Datetime.now() - timedelta(days=_KEEP_DAYS)
         old = self.search(
-            [("received_at", "<", limit), ("state", "in", ("applied", "ignored"))],
+            [
+                ("received_at", "<", limit),
+                ("state", "in", ("applied", "ignored")),
+                "|",
+                ("kind", "!=", "inbound"),
+                "|",
+                ("device_id", "=", False),
+                ("body", "!=", False),
+            ],
             limit=10000,
             order="id",
         )
-        old.unlink()
+        keys = old.filtered(lambda event: event.kind == "inbound" and event.device_id)
+        keys.write({"body": False, "raw": False, "number": False, "recipient": False})
+        (old - keys).unlink()
         return len(old), len(old) == 10000

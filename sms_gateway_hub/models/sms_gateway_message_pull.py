@@ -485,7 +485,8 @@ class SmsGatewayMessage(models.Model):
     def _record_untaken(self, gateway, outcomes):
         """Record what became of offered rows that no device has taken.
 
-        Their references are lost with it; nothing counts as an attempt.
+        Their references are lost with it; nothing counts as an attempt. What waits
+        again waits for the device that its number knows.
         """
         now = fields.Datetime.now()
         outcomes = [
@@ -503,10 +504,11 @@ class SmsGatewayMessage(models.Model):
             }
             for outcome in outcomes
         ]
-        self._forget_offers(
-            [outcome for outcome in outcomes if outcome["state"] == "queued"]
-        )
+        waiting = [outcome for outcome in outcomes if outcome["state"] == "queued"]
+        self._forget_offers(waiting)
         self._record(gateway, outcomes)
+        if waiting:
+            self._assign_devices(gateway, [outcome["id"] for outcome in waiting])
 
     @api.model
     def _forget_offers(self, rows):
@@ -870,11 +872,15 @@ class SmsGatewayMessage(models.Model):
         """End offers that nobody claimed in time.
 
         What was offered before the device was known to claim it may have sent, even if
-        it claims by now: somebody has changed a setting of its app.
+        it claims by now: somebody has changed a setting of its app. The same where it
+        fetched again and again since it last claimed, leases over or not.
 
         :return: number of messages that changed
         """
-        if not device._knows_to_claim():
+        if (
+            not device._knows_to_claim()
+            or self._count_unclaimed(device) >= const.UNCLAIMED_MAX
+        ):
             return self._end_offers(device, False, SQL("TRUE"), given_up)
         since = device.acknowledges_since or None
         known = SQL("(%s::timestamp IS NULL OR state_at >= %s)", since, since)
@@ -882,6 +888,26 @@ class SmsGatewayMessage(models.Model):
             self._end_offers(device, again, condition, given_up)
             for again, condition in ((True, known), (False, SQL("NOT %s", known)))
         )
+
+    @api.model
+    def _count_unclaimed(self, device):
+        """Return how many offers in a row a device left without claiming."""
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT count(DISTINCT attempt_ref) FROM sms_gateway_message
+                 WHERE device_id = %(device)s AND state = 'sending'
+                   AND request_at IS NULL
+                   -- A claim is noted by the second.
+                   AND (%(claim)s::timestamp IS NULL
+                        OR state_at >= %(claim)s::timestamp + interval '1 second')
+                """,
+                device=device.id,
+                claim=device.last_claim_at or None,
+            ),
+            log_exceptions=False,
+        )
+        return device.unclaimed_offers + self.env.cr.fetchone()[0]
 
     @api.model
     def _end_offers(self, device, again, condition, given_up):

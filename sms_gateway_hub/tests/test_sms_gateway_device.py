@@ -9,6 +9,7 @@ import re
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from unittest.mock import patch
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from psycopg2 import IntegrityError, OperationalError
@@ -33,7 +34,6 @@ class PollCase(RawHttpMixin, SmsGatewayMixin, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.set_registry_readonly_mode(False)
         cls.device = cls.make_device("Phone 1")
 
     def setUp(self):
@@ -210,8 +210,9 @@ class TestPoll(PollCase):
         self.assertEqual(self.device.acknowledges, "unknown")
         self.assertIn("did not confirm", self.device.warning)
         self.assertEqual(
-            self.messages_of().mapped("state"), ["queued"] * 8, "it was known to claim"
+            self.messages_of().mapped("state"), ["unconfirmed"] * 8, "it may send them"
         )
+        self.enqueue(8, uuid=[uuid4().hex for _n in range(8)])
         (ref,) = self.offer()
         self.assertEqual(self.offer(), {}, "one at a time")
         self.assertEqual(self.claim([ref]), [ref])
@@ -220,6 +221,43 @@ class TestPoll(PollCase):
             {"unclaimed_offers": 0, "acknowledges": "yes", "warning": False},
         )
         self.assertEqual(len(self.offer()), 7)
+
+    def test_unclaimed_within_a_lease(self):
+        """Who fetches again and again, and claimed once, may have sent it all."""
+        for label, claims, state in (
+            ("never again", False, "unconfirmed"),
+            ("some were lost on the way", True, "queued"),
+        ):
+            with self.row(label):
+                self.device.acknowledges = "yes"
+                self.device.messages_per_poll = 2
+                first = self.enqueue(2)
+                self.offer()
+                for number in NUMBERS[1 : const.UNCLAIMED_MAX]:
+                    self.enqueue(uuid=uuid4().hex, number=number)
+                    self.offer()
+                self.force(
+                    self.messages_of().filtered(lambda row: row.state == "sending"),
+                    state_at=fields.Datetime.now() - timedelta(seconds=30),
+                )
+                if claims:
+                    self.claim(["0" * 32])
+                self.past(first, lease_until=1)
+                self.run_sender()
+                self.assertEqual(first.mapped("state"), [state] * 2)
+
+    def test_another_phone(self):
+        """Whatever may be another phone or app has to show anew that it claims."""
+        for label, change in (
+            ("address", self.device.action_renew_token),
+            ("secret", self.device.action_renew_secret),
+            ("secret by hand", lambda: self.device.write({"secret": "s" * 30})),
+            ("version", lambda: self.call("offer", seen={"version": "9.9"})),
+        ):
+            with self.subTest(label):
+                self.device.write({"acknowledges": "yes", "version": "9.8"})
+                change()
+                self.assertEqual(self.device.acknowledges, "unknown")
 
     def test_gate_at_the_claim(self):
         """Who refused since the offer is not claimed, nor what is held or too late."""
@@ -518,6 +556,16 @@ class TestPoll(PollCase):
         self.assertEqual(messages.mapped("device_id"), other)
         self.assertEqual(list(self.offer().values()), [NUMBERS[0]])
         self.assertEqual(list(self.offer(other).values()), [NUMBERS[1]])
+        with self.row("held back when it was to be taken"):
+            other.parts_per_minute = 1
+            more = self.enqueue(2, uuid=["d" * 32, "e" * 32], number=NUMBERS[1])
+            self.force(other, parts_per_minute=30)
+            refs = list(self.offer(other))
+            self.assertEqual(len(refs), 2)
+            self.force(other, parts_per_minute=1)
+            self.assertEqual(len(self.claim(refs, other)), 1)
+            self.assertEqual(more.mapped("state"), ["sending", "queued"])
+            self.assertEqual(more.mapped("device_id"), other)
         for label, values in (
             ("offline", {"last_poll_at": fields.Datetime.now() - timedelta(hours=1)}),
             ("archived", {"active": False}),
@@ -536,6 +584,20 @@ class TestPoll(PollCase):
             self.messages_of([("direction", "=", "incoming")]),
             {"number": "INFO", "body": "Hi"},
         )
+
+    def test_inbound_repeats_after_years(self):
+        """What is known of a text that came in outlives its raw form."""
+        text = ["E1", NUMBERS[1], "Hi"]
+        self.call("inbound", texts=[text])
+        self.apply_events()
+        events = self.env["sms.gateway.event"].search([], order="id desc", limit=1)
+        self.force(events, received_at=fields.Datetime.now() - timedelta(days=91))
+        for _turn in range(2):
+            self.assertEqual(events._gc_events()[1], False)
+        self.assertFields(events, {"body": False, "raw": False, "number": False})
+        self.call("inbound", texts=[text])
+        self.apply_events()
+        self.assertEqual(len(self.messages_of([("direction", "=", "incoming")])), 1)
 
     def test_answer_rides_along(self):
         """The answer to a text rides on the reply to it, where a phone takes that."""
@@ -1107,6 +1169,10 @@ class TestPollDoor(PollCase):
             ("/sms_gateway/abc/poll/?task=send&secret=x9", "/sms_gateway/***/poll/"),
             ("/sms_gateway/?task=send&secret=x9", "/sms_gateway/***"),
             ("/sms_gateway?task=send&secret=x9", "/sms_gateway***"),
+            ("/sms_gateway//abc/poll/?secret=x9", "/sms_gateway/***/***/poll/"),
+            ("/sms_gateway/poll/abc/", "/sms_gateway/***/***/"),
+            ("/sms_gateway/abc/pol", "/sms_gateway/***/***"),
+            ("/sms_gateway/abc/status", "/sms_gateway/***/status"),
             ("/sms_gateway_hub/static/a.js?b=c", "/sms_gateway_hub/static/a.js?b=c"),
         ):
             with self.subTest(path):

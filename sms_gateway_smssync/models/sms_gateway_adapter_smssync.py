@@ -112,6 +112,10 @@ class SmsGatewayAdapterSmssync(models.AbstractModel):
         return device.results_api != "off" and smssync.has_results_api(request.version)
 
     def _parse_poll_claim(self, device, request, seen):
+        if device.results_api == "off":
+            # No phone asks before it sends unless the switch is on. What it fetched
+            # until now counts as taken, and it will not send that.
+            seen["results_api"] = "auto"
         return PollStep("claim", refs=request.refs, seen=seen)
 
     def _parse_poll_ask(self, device, request, seen):

@@ -33,7 +33,8 @@ class SmsGatewayDevice(models.Model):
         "be on from version 2.7.2 on: the phone then asks before it sends, and a text "
         "is never sent twice.\n"
         "Off: the phone sends whatever it fetched and tells nothing. What was fetched "
-        "counts as handed over for good.\n"
+        "counts as handed over for good. Ends by itself as soon as the phone asks "
+        "before it sends.\n"
         "As the version says: on, but for 2.6.1, which does not have it.",
     )
     instant_replies = fields.Boolean(
@@ -119,7 +120,8 @@ class SmsGatewayDevice(models.Model):
         elif self.results_api == "off":
             warnings[self.env._("Cannot confirm")] = self.env._(
                 "The phone cannot confirm texts: what it fetched stays unconfirmed. "
-                "Switch “Enable Message Results API” on in the app, then here."
+                "Set “Message Results API” to “As the version says” here, then switch "
+                "“Enable Message Results API” on in the app."
             )
         return warnings
 

@@ -366,6 +366,17 @@ class TestParse(SmssyncCase):
                 step = self.parse(call(f"task=send&secret={SECRET}", version=version))
                 self.assertEqual(step.final, final)
 
+    def test_must_22_who_asks_can_acknowledge(self):
+        """A phone that asks before it sends has the Results API on, whatever is set."""
+        data = call("task=sent", samples.CLAIM)
+        for setting, expected in (("auto", "auto"), ("on", "on"), ("off", "auto")):
+            with self.row(setting):
+                self.device.results_api = setting
+                self.env.flush_all()
+                self.device._execute(self.parse(data), data)
+                self.assertEqual(self.device.results_api, expected)
+                self.assertEqual(self.device.acknowledges, "yes")
+
     def test_must_24_reports(self):
         """Reports name the reference of the offer; a repeat is the same event."""
         data = call(f"task=result&secret={SECRET}", samples.RESULTS_MANUAL)

@@ -38,9 +38,6 @@ class TestSmssyncHttp(RawHttpMixin, SmsGatewayMixin, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # The route reads on a read-only cursor and writes on one of its own. Here
-        # both are the test's.
-        cls.set_registry_readonly_mode(False)
         cls.device = cls.make_device("Front desk")
         # It has never asked: until it does, it has no share of what waits.
         cls.other = cls.make_device("Workshop", last_poll_at=False)
