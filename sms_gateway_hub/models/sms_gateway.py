@@ -266,7 +266,8 @@ class SmsGateway(models.Model):
         readonly=True,
         copy=False,
         digits=(16, 6),
-        help="Unix time at which the next SMS part may leave under the rate limit.",
+        help="Unix time, by PostgreSQL's clock, at which the next SMS part may leave "
+        "under the rate limit.",
     )
     last_error = fields.Char(readonly=True, copy=False)
     last_error_at = fields.Datetime(readonly=True, copy=False)

@@ -13,6 +13,7 @@ import select
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from unittest.mock import Mock, patch
 from uuid import uuid4
 
@@ -635,6 +636,29 @@ class TestSenderPace(SenderCase):
         self.gateway.invalidate_recordset()
         self.assertLessEqual(self.gateway.next_slot_at, time.time() + 0.1)
         self.assertGreater(self.gateway.next_slot_at, time.time() - 60)
+
+    def test_clocks_of_hosts(self):
+        """A cap holds where a gateway is handed over to a host with another clock."""
+        self.gateway.max_rate = 10
+        self.server.script(*[ACCEPTED] * 6)
+        begin = time.monotonic()
+        for off_s in (0, 3600, -3600):
+            host = SimpleNamespace(
+                time=lambda off_s=off_s: time.time() + off_s,
+                monotonic=time.monotonic,
+                sleep=time.sleep,
+            )
+            messages = self.enqueue_many(2)
+            with (
+                patch.object(sender_run, "time", host),
+                patch.object(transport, "time", host),
+            ):
+                self.run_sender()
+            self.assertEqual(self.states(messages), {"sent": 2}, off_s)
+            self.gateway.invalidate_recordset()
+            self.assertAlmostEqual(self.gateway.next_slot_at, time.time(), delta=2)
+        # Each host goes on after the slots of the one before: five gaps.
+        self.assertGreater(time.monotonic() - begin, 0.45)
 
     def test_urgent_first(self):
         """What is urgent takes the first slot of all that have not left."""

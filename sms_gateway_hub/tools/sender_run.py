@@ -80,6 +80,9 @@ class SenderRun:
         self.resume = False
         self.unhealthy = False
         self.probing = False  # after a pause: a single message tries
+        # Seconds by which PostgreSQL's clock is ahead of this host's. Slots are by that
+        # one, which all hosts share.
+        self.ahead_s = 0.0
         self.idle_until = 0.0  # Unix time before which the rate lets nothing leave
         self.rates = {}  # (cost unit, company id) -> worth of a unit
         self.rate = 0.0  # parts per second, 0 for no limit
@@ -143,6 +146,9 @@ class SenderRun:
             return False
         messages._recover(gateway)
         if self._may_send(gateway):
+            if gateway.max_rate:
+                env.cr.execute("SELECT extract(epoch FROM clock_timestamp())")
+                self.ahead_s = float(env.cr.fetchone()[0]) - time.time()
             return True
         # It rests, and this wake-up may have stood for the one at the end of it.
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -212,7 +218,7 @@ class SenderRun:
         """Return the slots of the first rows; without a cap all may leave at once."""
         if not self.rate or not rows:
             return [0.0] * len(rows)
-        start = max(time.time(), self._get_next_slot(gateway))
+        start = max(self._now(), self._get_next_slot(gateway))
         parts = [row["segments"] or 1 for row in rows]
         slots = gateway._take_slots(
             parts,
@@ -229,11 +235,15 @@ class SenderRun:
         self.reserved_until = gateway.next_slot_at
         return slots
 
+    def _now(self):
+        """Return the Unix time by PostgreSQL's clock."""
+        return time.time() + self.ahead_s
+
     def _get_next_slot(self, gateway):
         """Return the Unix time of the first slot that nobody has taken yet."""
         if gateway.next_slot_at == self.reserved_until:
             return self._get_own_slot()
-        return max(gateway._get_next_slot(time.time()), self._get_own_slot())
+        return max(gateway._get_next_slot(self._now()), self._get_own_slot())
 
     def _get_own_slot(self):
         """Return when this run's next claim could leave: who was late moved it."""
@@ -286,7 +296,7 @@ class SenderRun:
             return 0 if self.rows else 1
         if gateway.max_rate:
             self.idle_until = self._get_next_slot(gateway) - const.PACED_EARLY_S
-            if self.idle_until > time.time():
+            if self.idle_until > self._now():
                 return 0
             room = int(gateway.max_rate * const.PACED_CLAIM_S / self.parts)
             return min(max(room, 1), const.CLAIM_MAX)
@@ -455,7 +465,7 @@ class SenderRun:
         """Return how long a capped run is ahead of its slots, in seconds."""
         if not self._has_room():
             return 0.0
-        idle_s = self._get_claim_at() - time.time()
+        idle_s = self._get_claim_at() - self._now()
         return min(max(idle_s, 0.0), const.RECORD_INTERVAL_S)
 
     def _is_record_due(self, goes_on):
@@ -481,7 +491,7 @@ class SenderRun:
             self.end = min(now + 1.0, self.latest)
 
     def _wants_more(self):
-        return self._has_room() and time.time() >= self._get_claim_at()
+        return self._has_room() and self._now() >= self._get_claim_at()
 
     def _has_room(self):
         """Say whether more may be claimed as soon as the cap allows it."""
@@ -506,7 +516,7 @@ class SenderRun:
 
     def _poll_timeout(self):
         timeout_s = const.RECORD_INTERVAL_S / 4
-        now = time.time()
+        now = self._now()
         if self.waiting and not self._is_full():
             timeout_s = min(timeout_s, max(self.waiting[0][0], self.free_at) - now)
         if self.rate and self._has_room():
@@ -640,7 +650,7 @@ class SenderRun:
                 continue
             # No more than can leave at once: what waits for a free connection of the
             # transport is out of the gate's reach.
-            if max(slot, self.free_at) > time.time() or self._is_full():
+            if max(slot, self.free_at) > self._now() or self._is_full():
                 break
             paced = self.rate or self.refusals.deaf
             if paced and time.monotonic() - asked_at > const.GATE_VALID_S:
@@ -648,7 +658,7 @@ class SenderRun:
                 self._ask_again()
                 continue
             heapq.heappop(self.waiting)
-            now = time.time()
+            now = self._now()
             self.transport.submit(request)
             if self.rate:
                 # Counted from when it really left: one that was late must not
@@ -736,7 +746,7 @@ class SenderRun:
         if before is not None and self.rate:
             # A thread may have begun late: too close to what leaves a second later.
             since_s = (self.left - before) / self.rate * const.PACE_MARGIN
-            start = completion.started_at + self._get_delay_s(completion)
+            start = completion.started_at + self.ahead_s + self._get_delay_s(completion)
             self.free_at = max(self.free_at, start - const.PACE_SLACK_S + since_s)
         known_s = took_s if self.latency_s is None else self.latency_s
         self.latency_s = 0.7 * known_s + 0.3 * took_s
