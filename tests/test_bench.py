@@ -35,6 +35,7 @@ def figures(pristine, tmp_path_factory):
                 BENCH,
                 "--tiny",
                 "--force",
+                "--load-average=3",
                 "--database",
                 database.name,
                 "--json",
@@ -81,6 +82,55 @@ def test_the_table_names_every_metric(figures):
         assert any(row["key"] in line and row["name"] in line for line in lines), row
 
 
+def rows_of(figures, key, words):
+    """Return the rows of a metric whose names have these words."""
+    return [
+        row for row in figures["rows"] if row["key"] == key and words in row["name"]
+    ]
+
+
+def test_each_cap_is_judged_by_itself(figures):
+    """P6 has two rows for each cap, each of the one run that it is."""
+    for words in ("Most in any second at a cap of", "Rate over"):
+        rows = rows_of(figures, "P6", words)
+        assert [row["reference"] for row in rows] == [1, 10, 100]
+        assert [row["pairs"] for row in rows] == [1, 1, 1]
+
+
+def test_what_is_done_later_counts_as_well(figures):
+    """P9 has both halves of ours, and the whole, which is slower than either."""
+    [stored] = rows_of(figures, "P9", "stored durably")
+    [applied] = rows_of(figures, "P9", "applied to the messages")
+    [whole] = rows_of(figures, "P9", "Stored and applied")
+    assert whole["ours"] < min(stored["ours"], applied["ours"])
+
+
+def test_counters_of_strangers_are_seen(figures):
+    """P10 sees what forged calls from a new address write: a few counts, no more."""
+    [counter] = rows_of(figures, "P10", "the counter of one new address")
+    assert 0 < counter["ours"] <= counter["reference"]
+
+
+def test_force_leaves_its_mark(figures):
+    """Where other programs ran meanwhile, the figures say so."""
+    assert figures["forced"] is True and figures["load_average"] == 3
+    assert "--force" in figures["output"]
+
+
+def test_a_part_replaces_no_table():
+    """A table of some metrics is not written into the document."""
+    for command in ([sys.executable, BENCH], [CHECKOUT / "setup" / "bench"]):
+        done = subprocess.run(
+            [*command, "--write-docs", "--only", "P2"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=CHECKOUT,
+            timeout=60,
+        )
+        assert done.returncode and "--only" in done.stderr
+
+
 def test_a_busy_machine_is_refused():
     """Where other programs run it measures nothing, unless it is told to."""
     done = subprocess.run(
@@ -107,6 +157,7 @@ def test_the_document_is_written_between_its_markers(tmp_path, monkeypatch):
         "date": "2026-01-02T03:04:05+00:00",
         "mode": "quick",
         "load_average": 0.1,
+        "forced": False,
         "machine": {
             "commit": "abc",
             "processors": 2,
@@ -117,11 +168,12 @@ def test_the_document_is_written_between_its_markers(tmp_path, monkeypatch):
         },
     }
     row = Row("P1", "What | else", "rows/s", [1.0], [4.0], "a copy", (">=", 0.5))
-    for _turn in range(2):
-        report.write_docs([row], run, path)
+    report.write_docs([row], {**run, "forced": True}, path)
+    assert report.FORCED in path.read_text()
+    report.write_docs([row], run, path)
     text = path.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n")
-    assert "old" not in text
+    assert "old" not in text and report.FORCED not in text
     assert text.count("| P1 |") == 1
     assert "What \\| else" in text and "**missed**" in text
     path.write_text("no place")

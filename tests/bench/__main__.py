@@ -36,14 +36,18 @@ def parse():
         help="of the machine before all this began",
     )
     parser.add_argument("--memory", default="", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.only and options.write_docs:
+        parser.error("--write-docs puts the whole table there: not with --only.")
+    return options
 
 
 def main():
     options = parse()
     if options.memory:
         return measure_memory(*json.loads(options.memory))
-    if options.load_average > LOAD_LIMIT and not options.force:
+    busy = options.load_average > LOAD_LIMIT
+    if busy and not options.force:
         print(
             f"The machine is busy: its load average is {options.load_average:.2f}, "
             f"above {LOAD_LIMIT}. Wait until nothing else runs, or pass --force.",
@@ -64,7 +68,11 @@ def main():
     logs = os.environ.get("SGH_LOG_DIR") or Path(".")
     rows, failed = [], []
     with ground.Bench(options.database, sizes, logs) as bench:
-        run = report.describe_run(bench.main, mode, round(options.load_average, 2))
+        run = {
+            **report.describe_run(bench.main, mode, round(options.load_average, 2)),
+            "only": wanted,
+            "forced": busy,
+        }
         functions = []
         for key in metrics.ORDER:
             function = metrics.METRICS[key]
@@ -94,12 +102,15 @@ def main():
     run["failed"] = failed
     print()
     print(report.to_text(rows))
+    if busy:
+        print(f"\n{report.FORCED}")
     for line in failed:
         print(f"NOT MEASURED {line}")
     if options.json:
         report.write_json(options.json, rows, run)
         print(f"\nAll figures: {options.json}")
-    if options.write_docs:
+    # The table there is whole.
+    if options.write_docs and not failed:
         report.write_docs(rows, run)
     return 1 if failed else 0
 

@@ -158,10 +158,10 @@ def measure_enqueue(bench):
 def _broadcast(bench, gateway_id):
     """From contacts to the queue: our broadcast beside core's mass mailing."""
     site, sizes = bench.main, bench.sizes
-    count = min(sizes.bulk, 20_000)
-    partner_ids = _make_contacts(site, count)
+    many = _make_contacts(site, min(sizes.bulk, 20_000))
+    few = many[: min(sizes.bulk // 10, _CORE_ROWS)]
 
-    def ours():
+    def ours(partner_ids, notes=False):
         site.empty()
         with site.env() as env:
             broadcast = env["sms.broadcast"].create(
@@ -172,6 +172,7 @@ def _broadcast(bench, gateway_id):
                     f"('id', '<=', {partner_ids[-1]})]",
                     "body": "Bench {{ object.name }}",
                     "purpose": "transactional",
+                    "keep_log": notes,
                     "gateway_id": gateway_id,
                     "company_id": env.ref("base.main_company").id,
                 }
@@ -197,13 +198,11 @@ def _broadcast(bench, gateway_id):
                     break
         took_s = time.perf_counter() - start
         [(queued,)] = site.rows("SELECT count(*) FROM sms_gateway_message")
-        if queued != count:
-            raise RuntimeError(f"The broadcast queued {queued} of {count}")
-        return count / took_s
+        if queued != len(partner_ids):
+            raise RuntimeError(f"It queued {queued} of {len(partner_ids)}")
+        return len(partner_ids) / took_s
 
-    few = partner_ids[: min(_CORE_ROWS, count)]
-
-    def core():
+    def core(notes):
         bench.core_company()
         start = time.perf_counter()
         with site.env() as env:
@@ -216,6 +215,7 @@ def _broadcast(bench, gateway_id):
                     "mailing_domain": "[]",
                     "body_plaintext": "Bench {{ object.name }}",
                     "sms_force_send": False,
+                    "keep_archives": notes,
                 }
             )
             mailing.action_send_sms(res_ids=few)
@@ -227,13 +227,34 @@ def _broadcast(bench, gateway_id):
         site.rows("DELETE FROM mailing_trace")
         return len(few) / took_s
 
-    samples = take_turns(min(sizes.pairs, 3), ours, core)
+    plain, core_plain, noted, core_noted, all_plain = take_turns(
+        sizes.pairs,
+        lambda: ours(few),
+        lambda: core(notes=False),
+        lambda: ours(few, notes=True),
+        lambda: core(notes=True),
+        lambda: ours(many),
+    )
+    name = "Broadcast to {:,} contacts, text with a placeholder".format
+    against = "Odoo's mass mailing to as many, {}".format
+    for notes, samples in (
+        ("no notes", (plain, core_plain)),
+        ("a note on each", (noted, core_noted)),
+    ):
+        yield Row(
+            "P1",
+            f"{name(len(few))}, {notes}",
+            "rows/s",
+            *samples,
+            against(notes),
+        )
     yield Row(
         "P1",
-        f"Broadcast to {count:,} contacts, text with a placeholder",
+        f"{name(len(many))}, no notes",
         "rows/s",
-        *samples,
-        f"Odoo's mass mailing to {len(few):,}",
+        all_plain,
+        plain,
+        f"the same to {len(few):,}",
     )
 
 

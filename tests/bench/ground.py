@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ class Sizes:
     :param float cap_s: seconds that a cap is watched for
     :param int callbacks: callbacks of a sample
     :param int waiting: texts that wait, while a reply overtakes them or a phone polls
+    :param int replies: replies that one sample of P7 is made of
+    :param int core_texts: texts that core's side sends at 100 ms each
+    :param int workers: processes of a server that answer callbacks, 0 for threads of
+        a single one
     """
 
     pairs: int
@@ -53,8 +58,23 @@ class Sizes:
     cap_s: float
     callbacks: int
     waiting: int
+    replies: int
+    core_texts: int
+    workers: int
+
+    @property
+    def processes(self):
+        """Return how many processes answer callbacks."""
+        return self.workers or 1
+
+    @property
+    def threads(self):
+        """Return how many callbacks are under way at once."""
+        return 2 * self.processes
 
 
+# As many as Odoo's guide to deployment says.
+_WORKERS = 2 * os.cpu_count() + 1
 FULL = Sizes(
     pairs=5,
     bulk=100_000,
@@ -66,6 +86,9 @@ FULL = Sizes(
     cap_s=30.0,
     callbacks=500,
     waiting=100_000,
+    replies=10,
+    core_texts=10,
+    workers=_WORKERS,
 )
 QUICK = Sizes(
     pairs=5,
@@ -78,6 +101,9 @@ QUICK = Sizes(
     cap_s=5.0,
     callbacks=64,
     waiting=5_000,
+    replies=4,
+    core_texts=5,
+    workers=_WORKERS,
 )
 # For the test of this machinery: whether it works, not how fast it is.
 TINY = Sizes(
@@ -88,9 +114,12 @@ TINY = Sizes(
     memory=500,
     run_s=0.3,
     numbers=50,
-    cap_s=2.0,
+    cap_s=1.0,
     callbacks=4,
     waiting=200,
+    replies=1,
+    core_texts=2,
+    workers=0,
 )
 
 
@@ -244,11 +273,28 @@ class Bench:
     @contextmanager
     def server(self, site, name, **values):
         """Give a real Odoo for a database, for a while."""
-        server = OdooServer(site.database, self.logs / f"{name}.log", **values)
+        with self.servers((site, name), **values) as [server]:
+            yield server
+
+    @contextmanager
+    def servers(self, *named, **values):
+        """Give several, which start side by side.
+
+        :param named: (Site, name of its log) of each
+        """
+        servers = [
+            OdooServer(site.database, self.logs / f"{name}.log", **values)
+            for site, name in named
+        ]
         try:
-            yield server.start()
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(OdooServer.start, servers))
+            yield servers
         finally:
-            server.stop()
+            # Their end is not measured, and would take some seconds.
+            for server in servers:
+                if server.process:
+                    server.kill()
 
     def large(self):
         """Return a second database, a copy with very many messages on file."""

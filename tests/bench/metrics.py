@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, field
 from statistics import median
 
-# Pairs of samples that a ratio is made of, at least.
-PAIRS_MIN = 5
 # Key -> function of a Bench that yields Rows, in the order of the table.
 METRICS = {}
 ORDER = tuple(f"P{n}" for n in range(1, 14))
@@ -21,11 +19,12 @@ class Row:
     :param str name: what was measured
     :param str unit: of both sides
     :param list ours: samples of our side
-    :param list reference: samples of the other side, each taken beside ours
+    :param list reference: samples of the other side, each taken beside ours, or a
+        number as often
     :param str against: what the other side is
     :param bar: (">=" or "<=", number) that the ratio is held to, or None where the
         figure is for comparison only
-    :param str note: what else has to be known to read it
+    :param dict details: what the samples were made of, for the JSON file
     """
 
     key: str
@@ -35,7 +34,6 @@ class Row:
     reference: list
     against: str
     bar: tuple | None = None
-    note: str = ""
     details: dict = field(default_factory=dict)
 
     @property
@@ -56,20 +54,8 @@ class Row:
         if self.ratio is None:
             return "not measured"
         sign, limit = self.bar
-        # What always has to hold is judged by its worst, not by its median.
-        value = self.worst if self.details.get("always") else self.ratio
-        return (
-            "met" if (value >= limit if sign == ">=" else value <= limit) else "missed"
-        )
-
-    @property
-    def worst(self):
-        """Return the least favourable ratio of a pair."""
-        ratios = [
-            ours / reference
-            for ours, reference in zip(self.ours, self.reference, strict=True)
-        ]
-        return min(ratios) if self.bar and self.bar[0] == ">=" else max(ratios)
+        met = self.ratio >= limit if sign == ">=" else self.ratio <= limit
+        return "met" if met else "missed"
 
     def to_dict(self):
         """Return what the JSON file says of it."""
@@ -85,7 +71,6 @@ class Row:
             "verdict": self.verdict,
             "pairs": len(self.ours),
             "samples": {"ours": self.ours, "reference": self.reference},
-            "note": self.note,
             "details": self.details,
         }
 

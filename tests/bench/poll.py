@@ -45,7 +45,8 @@ def _measure(bench, most, parts):
     )
     site.rows("VACUUM ANALYZE sms_gateway_message")
     offered = []
-    with bench.server(site, "polls", workers=2, cron_threads=0) as server:
+    workers = min(2, sizes.workers)
+    with bench.server(site, "polls", workers=workers, cron_threads=0) as server:
         phone = Caller(bench, server, "get", path=path)
         empty = make_empty(bench, server)
         phone.call(_WARM_UP, threads=1)

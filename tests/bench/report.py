@@ -15,6 +15,7 @@ from support import CHECKOUT
 
 DOCS = CHECKOUT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+FORCED = "Measured by --force on a machine that was busy: these figures say little."
 _HEAD = ("", "what", "ours", "reference", "against", "ratio", "bar", "", "n")
 
 
@@ -92,10 +93,11 @@ def to_columns(table, numeric):
 
 def to_markdown(rows, run):
     """Return the table for the document, with machine and date."""
+    forced = f" **{FORCED}**" if run["forced"] else ""
     lines = [
         f"Taken on {run['date'][:10]} at commit `{run['machine']['commit']}`, in "
         f"{run['mode']} mode: {describe(run['machine'])}; load average at the start "
-        f"{run['load_average']}.",
+        f"{run['load_average']}.{forced}",
         "",
         "| | what | ours | reference | against | ratio | bar | | n |",
         "|---|---|---:|---:|---|---:|---|---|---:|",
