@@ -520,9 +520,13 @@ def make_person(odoo, count):
     return person, numbers
 
 
-def stop_in_the_middle(odoo, database, gateway, label, after, **values):
+def stop_in_the_middle(
+    odoo, database, gateway, record_property, label, after, **values
+):
     """Text one person 40 times, at four numbers; STOP comes from one of them.
 
+    :param record_property: is told how many STOP held back, and how many seconds after
+        its commit what was under way came
     :param int after: texts that the gateway has when STOP comes
     :return: dict with what the gateway got, by when it came
     """
@@ -549,10 +553,13 @@ def stop_in_the_middle(odoo, database, gateway, label, after, **values):
     )
     wait_for(lambda: not database.states().get("sending"), what="the end of sending")
     ours = [m for m in gateway.received if m["text"].startswith(label)]
+    late_s = [m["at"] - committed_at for m in ours if m["at"] > committed_at]
+    record_property("held_back_by_stop", states.get("canceled", 0))
+    record_property("late_s", [round(seconds, 3) for seconds in late_s])
     return {
         "states": states,
         "numbers": numbers,
-        "late_s": [m["at"] - committed_at for m in ours if m["at"] > committed_at],
+        "late_s": late_s,
         "ours": ours,
         "others": [m for m in gateway.received if not m["text"].startswith(label)],
     }
@@ -581,9 +588,10 @@ def test_f21_stop_while_a_capped_gateway_sends(
 ):
     """F21: claimed ahead of their slots, texts do not leave when STOP has come in."""
     story = stop_in_the_middle(
-        odoo, database, gateway, "F21 capped", 6, max_rate=5, parallel_requests=2
+        *(odoo, database, gateway, record_property, "F21 capped", 6),
+        max_rate=5,
+        parallel_requests=2,
     )
-    record_property("requests_after_stop", len(story["late_s"]))
     check_stopped(story, parallel=2)
 
 
@@ -591,13 +599,15 @@ def test_f21_stop_while_a_slow_gateway_sends(odoo, database, gateway, record_pro
     """F21: what waits for a free connection does not leave when STOP has come in."""
     gateway.behave = lambda number, messages: time.sleep(1)
     story = stop_in_the_middle(
-        odoo, database, gateway, "F21 slow", 4, parallel_requests=4
+        *(odoo, database, gateway, record_property, "F21 slow", 4),
+        parallel_requests=4,
     )
-    record_property("requests_after_stop", len(story["late_s"]))
     check_stopped(story, parallel=4)
 
 
-def test_f21_stop_while_a_text_is_being_queued(odoo, database, gateway):
+def test_f21_stop_while_a_text_is_being_queued(
+    odoo, database, gateway, record_property
+):
     """F21: queued in a transaction that began before STOP, it is held at the claim."""
     gateway_id = odoo.make_gateway(gateway)
     contact = make_contacts(odoo, 1, "Slowly")[0]
@@ -626,6 +636,7 @@ def test_f21_stop_while_a_text_is_being_queued(odoo, database, gateway):
         what="the refusal at the claim, and the confirmation",
     )
     assert gateway.texts["F21 slowly"] == 0
+    record_property("held_back_by_stop", 1)
 
 
 def test_f21_stop_to_a_gateway_that_takes_many_at_once(
@@ -644,6 +655,7 @@ def test_f21_stop_to_a_gateway_that_takes_many_at_once(
         lambda: database.states("F21 batch%") == {"sent": 26, "canceled": 4},
         what="the others",
     )
+    record_property("held_back_by_stop", database.states("F21 batch%")["canceled"])
     refusers = {contact.id for contact in contacts[5:25:5]}
     assert {t: n for t, n in gateway.texts.items() if t.startswith("F21")} == {
         f"F21 batch {contact.id}": 1

@@ -81,17 +81,21 @@ def test_nothing_is_left_running(drill):
     assert not (drill["home"] / "pg").exists()
 
 
-def test_an_unknown_fault_is_refused():
-    """A key that does not exist is named, and nothing is started."""
+@pytest.mark.parametrize(
+    "options,word",
+    [(["--only", "F99"], "F99"), (["--only", "F4", "--write-docs"], "--write-docs")],
+)
+def test_what_is_refused(options, word):
+    """An unknown fault and a document of a part are named; nothing is started."""
     done = subprocess.run(
-        [sys.executable, DRILL, "--only", "F99"],
+        [sys.executable, DRILL, *options],
         capture_output=True,
         text=True,
         check=False,
         cwd=CHECKOUT,
         timeout=60,
     )
-    assert done.returncode == 1 and "F99" in done.stderr
+    assert done.returncode == 1 and word in done.stderr
 
 
 def test_the_document_is_written_between_its_markers(tmp_path, monkeypatch):
@@ -119,14 +123,18 @@ def test_the_document_is_written_between_its_markers(tmp_path, monkeypatch):
         },
     }
     rows = [
-        Row("F1", "what | else", accepted=3, settled=1, visible=2),
+        Row("F1", "what | else", accepted=9, unsent=5, unknown=3, settled=1, visible=2),
         Row("F2", "bad", accepted=1, lost=1),
+        Row("kills", "hidden", accepted=1, unknown=1),
     ]
     for _turn in range(2):
         report.write_docs(rows, run, path)
     text = path.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n")
     assert "old" not in text and text.count("| F1 |") == 1
-    assert "what \\| else" in text and "1 / 2" in text
+    assert "what \\| else" in text and "| 9 | 5 | 0 | 0 | 3 | 1 | 2 | 0 |" in text
+    # Those that never left are no proof of anything: they are told apart.
+    assert "R1, F1 to F25: 1 of 5, and of 5 that never left (F1 5)." in text
+    assert "R2: 0 of 6, " in text and "R3: 3 of 4." in text
     assert "19.0.9.9.9" in text and "4711" in text and "2026-01-02" in text
-    assert "not held: F2" in text
+    assert "not held: F2, kills" in text

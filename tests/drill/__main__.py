@@ -63,6 +63,9 @@ def main():
     # Whoever ends it wants its servers ended.
     signal.signal(signal.SIGTERM, lambda *_args: sys.exit(143))
     chosen = choose(options)
+    if options.only and options.write_docs:
+        sys.exit("setup/drill: the document holds all of it: --write-docs or --only.")
+    mode = "quick" if options.quick else "full"
     from bench import report as bench  # noqa: PLC0415 the path is set by now
     from support import CHECKOUT  # noqa: PLC0415 the path is set by now
 
@@ -73,7 +76,9 @@ def main():
     begun = time.monotonic()
     with ground.Drill(options.source, options.home, logs, quick=options.quick) as drill:
         run = bench.describe_run(
-            drill.database, "quick" if options.quick else "full", os.getloadavg()[0]
+            drill.database,
+            f"{mode}, only {options.only}" if options.only else mode,
+            os.getloadavg()[0],
         )
         tell(f"ready after {time.monotonic() - begun:.0f} s, seed {options.seed}")
         for key, name, function in chosen:
@@ -93,6 +98,7 @@ def main():
         else f"Its log holds {len(found)} things that must not be there.",
         in_the_log=found,
         total=report.total(rows).to_dict(),
+        bars=report.bars(rows),
     )
     print()
     print(report.to_text(rows))

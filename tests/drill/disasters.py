@@ -5,15 +5,15 @@
 import os
 import subprocess
 import time
-import urllib.error
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psycopg2
-from support import CHECKOUT, SECRET, RpcError, odoo_command, wait_for
-from test_sending_faults import age_leases, settled
+from support import CHECKOUT, RpcError, odoo_command, wait_for
+from test_sending_faults import LEFT, age_leases, settled
 
 from .cluster import SMALL
-from .ground import CALL_FAILS
+from .faults import Wire
+from .ground import CALL_FAILS, CountedAccount
 
 DRILLS = {}
 QUICK = {"deadlock", "archived"}
@@ -169,7 +169,7 @@ def pool(drill, row):
     with drill.counted(row) as gateway:
         gateway.behave = slow(0.05)
         gateway_id = odoo.make_gateway(gateway, parallel_requests=4)
-        contacts = odoo.make_contacts(260)
+        contacts = odoo.make_contacts(240)
         odoo.text(contacts[:200], "POOL {{ object.id }}")
         under_way(gateway)
         workers = set()
@@ -179,27 +179,25 @@ def pool(drill, row):
             with suppress(*CALL_FAILS):
                 workers.add(odoo.call("sms.gateway.drill", "hold_connections", 6))
         assert len(workers) == odoo.workers, "not all workers were reached"
+        wire = Wire(odoo, gateway_id)
+        text = {"from": "+14155554399", "text": "POOL answer"}
         refused, statuses = 0, []
-        event = {"id": "pool-1", "number": "+14155554399", "text": "POOL answer"}
         for n in range(200, 230):
-            try:
-                odoo.text(contacts[n : n + 1], "POOL {{ object.id }}")
-            except CALL_FAILS:
-                refused += 1
+            refused += not queue_one(odoo, contacts[n])
             if n % 5 == 0:
-                statuses.append(receive(odoo, gateway_id, **event))
+                statuses.append(wire.receive(id="pool-1", **text))
         assert refused, "the pool was not empty: the drill shows nothing"
         # 500 is Odoo's own: it has no connection to find our route with.
         assert set(statuses) <= {200, 500, 503}, statuses
         row.note = f"{refused} of 30 texts refused, callbacks {sorted(set(statuses))}"
         time.sleep(6)
-        refused = _use_up(drill, odoo, contacts[230:])
-        row.note += f"; then {refused} of 10 refused, PostgreSQL full"
-        wait_for(
-            lambda: receive(odoo, gateway_id, **event) == 200,
-            what="a callback that is taken",
-            step_s=1,
-        )
+        _all_taken(drill, row, gateway_id, contacts[230:], text)
+        for key in ("pool-1", "pool-2"):
+            wait_for(
+                lambda key=key: wire.receive(id=key, **text) == 200,
+                what="a callback that is taken",
+                step_s=1,
+            )
         age_leases(drill.database)
         wait_for(
             lambda: (
@@ -207,39 +205,67 @@ def pool(drill, row):
                     "SELECT count(*) FROM sms_gateway_message "
                     "WHERE body = 'POOL answer'"
                 )
-                == [(1,)]
+                == [(2,)]
             ),
-            what="the text that came in",
+            what="the texts that came in",
         )
+        wait_for(
+            lambda: not set(drill.database.states("POOL%")) & {"queued", "sending"},
+            what="all outcomes",
+        )
+        assert set(drill.database.states("POOL%")) <= LEFT
 
 
-def _use_up(drill, odoo, contacts):
-    """Take all connections that PostgreSQL has for a while."""
-    held, refused = [], 0
+def _all_taken(drill, row, gateway_id, contacts, text):
+    """Call back while PostgreSQL has no connection left, with and without a filter."""
+    odoo, plain = drill.odoo, ("--db-filter=",)
+    with drill.server(drill.database, cron_threads=0, options=plain) as unfiltered:
+        wires = [Wire(server, gateway_id) for server in (odoo, unfiltered)]
+        # It knows the database from here on.
+        assert wires[1].receive(id="pool-1", **text) == 200
+        with used_up(drill):
+            statuses = [
+                wire.receive(id="pool-2", **text) for wire in wires for _turn in "12345"
+            ]
+            refused = sum(not queue_one(odoo, contact) for contact in contacts)
+    # What is not stored is not called taken; it is Odoo that answers, not our route.
+    assert set(statuses) <= {404, 500, 503}, statuses
+    assert refused == len(contacts), f"{refused} refused: PostgreSQL was not full"
+    row.note += f"; PostgreSQL full: all {refused}, callbacks {sorted(set(statuses))}"
+    row.details["postgresql_full"] = statuses
+
+
+def queue_one(odoo, contact):
+    """Text one contact; return whether Odoo says that it is queued."""
+    with suppress(*CALL_FAILS):
+        odoo.text([contact], "POOL {{ object.id }}")
+        return True
+    return False
+
+
+@contextmanager
+def used_up(drill):
+    """Take all connections that PostgreSQL has, those that Odoo keeps included."""
+    held = []
     try:
-        end = time.monotonic() + 4
-        while time.monotonic() < end:
+        before = -1
+        while drill.cluster.backends(drill.database.name) or before < len(held):
+            before = len(held)
             with suppress(psycopg2.OperationalError):
-                held.append(drill.database._connect())
-                continue
-            time.sleep(0.05)
-        for contact in contacts[:10]:
-            try:
-                odoo.text([contact], "POOL {{ object.id }}")
-            except CALL_FAILS:
-                refused += 1
+                while True:
+                    held.append(drill.database._connect())
+            # Odoo goes on by what it has open: that ends, as connections do.
+            drill.cluster.admin(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = %s AND application_name LIKE 'odoo%%' "
+                "AND state = 'idle'",
+                drill.database.name,
+            )
+            time.sleep(0.1)
+        yield
     finally:
         for connection in held:
             connection.close()
-    return refused
-
-
-def receive(odoo, gateway_id, *, number, text, **event):
-    """Post a text that came in; return the status, whatever it is."""
-    try:
-        return odoo.receive(gateway_id, SECRET, number, text, **event)
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 @drill_of("deadlock", "deadlocks (40P01) with the sender")
@@ -263,7 +289,8 @@ def deadlock(drill, row):
             victims += _cross(drill, database)
             if victims >= 2:
                 break
-        wait_for(settled(database, "DEADLOCK%", 160), what="all outcomes")
+        states = wait_for(settled(database, "DEADLOCK%", 160), what="all outcomes")
+        assert set(states) <= LEFT, states
         wait_for(lambda: deadlocks(drill) > before, what="a deadlock")
         row.note = f"{deadlocks(drill) - before} deadlocks, the sender gave way"
 
@@ -365,8 +392,13 @@ def restored(drill, row):
         drill.counted(row, odoo) as gateway,
     ):
         gateway.behave = slow(0.5)
+        account = CountedAccount(odoo)
+        account.load(3, "PHONE")
         gateway_id = odoo.make_gateway(gateway, parallel_requests=8)
         odoo.text(odoo.make_contacts(120), "BACKUP {{ object.id }}")
+        odoo.database.rows(
+            "UPDATE sms_gateway SET state = 'enabled' WHERE id = %s", account.gateway_id
+        )
         under_way(gateway)
         dump = drill.home / "backup.dump"
         subprocess.run(
@@ -379,19 +411,20 @@ def restored(drill, row):
         gateway.behave = None
         drill.go_on(gateway_id, "BACKUP%", 120, odoo)
         assert len(gateway.received) == 120
+        assert account.phone().poll() == 3
         odoo.stop()
         name = "sgh_drill_restored"
         drill.cluster.restore(dump, name)
         dump.unlink()
         database = type(odoo.database)(name)
         try:
-            _restored(drill, row, database, gateway, gateway_id)
+            _restored(drill, row, database, gateway, gateway_id, account)
         finally:
             database.drop()
         odoo.start()
 
 
-def _restored(drill, row, database, gateway, gateway_id):
+def _restored(drill, row, database, gateway, gateway_id, account):
     sending = dict(
         database.rows(
             "SELECT request_at IS NOT NULL, count(*) FROM sms_gateway_message "
@@ -399,13 +432,14 @@ def _restored(drill, row, database, gateway, gateway_id):
         )
     )
     assert sending.get(True), "nothing was under way: the drill shows nothing"
-    # As the document says: without jobs first.
-    with drill.server(database, cron_threads=0) as odoo:
-        odoo.call("sms.gateway", "write", [gateway_id], {"state": "disabled"})
-        time.sleep(1)
+    # As the document says: before its first start, as phones fetch without any job.
+    database.rows("UPDATE sms_gateway SET state = 'disabled' WHERE code != 'sandbox'")
     age_leases(database)
     queued = database.states("BACKUP%").get("queued", 0)
     with drill.server(database) as odoo:
+        account.server, account.database = odoo, database
+        phone = account.phone()
+        assert phone.poll() == 0
         odoo.work(gateway_id)
         wait_for(
             lambda: not database.states("BACKUP%").get("sending"),
@@ -415,10 +449,12 @@ def _restored(drill, row, database, gateway, gateway_id):
         states = database.states("BACKUP%")
         assert states.get("unconfirmed") == sending[True], (states, sending)
         assert states["queued"] == queued + sending.get(False, 0)
+        assert phone.poll() == 0 and not phone.radio
+        assert database.states("PHONE%") == {"queued": 3}
         assert len(gateway.received) == 120, "something left by itself"
     row.note = (
         f"{sending[True]} under way became unconfirmed; {states['queued']} wait for a "
-        "person, none left by itself"
+        "person, and 3 at a phone that came for them; none left by itself"
     )
 
 

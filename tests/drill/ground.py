@@ -11,11 +11,15 @@ import subprocess
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import psycopg2
+import test_smssync_live
+from fakes.clickatell import FakeClickatell
 from support import (
     KEY,
     SECRET,
@@ -25,12 +29,14 @@ from support import (
     RpcError,
     wait_for,
 )
-from test_sending_faults import age_leases, settled
+from test_sending_faults import LEFT, age_leases, settled
 
 from .cluster import ROLE, Cluster
 
 # Answers that say for certain that nothing was taken.
 REFUSALS = frozenset({400, 401, 402, 403, 404, 413, 429, 503})
+# Who is told that a text did not leave, texts again.
+NOT_SENT = frozenset({"failed", "canceled", "expired"})
 # Rows in this state longer than their lease and this are stuck, in seconds.
 STUCK_S = 60
 # What a call raises whose server, or whose database, is killed meanwhile.
@@ -50,8 +56,12 @@ class Row:
     """What became of the texts of one fault.
 
     :param int accepted: texts whose row was committed, as the driver knows
-    :param int lost: of those, neither at the gateway nor shown as not sent
+    :param int unsent: of those, only waited or were cancelled, and never left
+    :param int lost: of those, neither at the gateway nor shown as not sent; or called
+        not sent although a gateway may have taken them
     :param int doubled: texts that a gateway may have taken once more
+    :param int unknown: texts that a gateway may have taken and whose answer is not on
+        record, or that were about to leave and have no outcome
     :param int settled: of unknown outcome, until the gateway reported
     :param int visible: of unknown outcome, shown as unconfirmed
     :param int stuck: still ``sending`` a minute after the end of the lease
@@ -60,8 +70,10 @@ class Row:
     key: str
     name: str
     accepted: int = 0
+    unsent: int = 0
     lost: int = 0
     doubled: int = 0
+    unknown: int = 0
     settled: int = 0
     visible: int = 0
     stuck: int = 0
@@ -72,7 +84,8 @@ class Row:
 
     @property
     def held(self):
-        return not (self.lost or self.doubled or self.stuck or self.error)
+        hidden = self.unknown - self.settled - self.visible
+        return not (self.lost or self.doubled or hidden or self.stuck or self.error)
 
     def to_dict(self):
         return {**asdict(self), "held": self.held}
@@ -201,10 +214,7 @@ class Audit:
             wait_for(done, timeout_s=timeout_s, what="the rest", step_s=0.7)
 
     def settle(self):
-        """Let gateways report what they took and we do not know of.
-
-        :return: number of texts that became known
-        """
+        """Let gateways report what they took and we do not know of."""
         taken = self.taken()
         unsure = [
             (uuid, gateway_id)
@@ -213,8 +223,12 @@ class Audit:
             )
             if code == "testing" and taken[uuid]
         ]
-        for uuid, gateway_id in unsure:
+
+        def report(uuid, gateway_id):
             self.odoo.report(gateway_id, SECRET, message=uuid, status="delivered")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda pair: report(*pair), unsure))
         uuids = [uuid for uuid, _gateway in unsure]
 
         def known():
@@ -226,7 +240,36 @@ class Audit:
 
         if uuids:
             wait_for(known, timeout_s=60, what="the settling", step_s=0.2)
-        return len(uuids)
+
+    def unknown(self, taken, rows):
+        """Return the states of texts whose outcome the sender cannot have known.
+
+        What was taken is known at the gateways. Of the rest the rows alone tell that
+        it may have left: under a stamp, and without an outcome.
+        """
+        answered = dict(
+            self.database.rows(
+                "SELECT message.uuid, count(*) FROM sms_gateway_attempt AS attempt "
+                "JOIN sms_gateway_message AS message "
+                "ON message.id = attempt.message_id WHERE message.id > %s "
+                "AND attempt.state = 'sent' AND attempt.late IS NOT TRUE GROUP BY 1",
+                self.last_id,
+            )
+        )
+        stamped = {
+            uuid
+            for uuid, *_rest in self.rows(
+                "message.state IN ('sending', 'unconfirmed') "
+                "AND message.request_at IS NOT NULL"
+            )
+        }
+        return Counter(
+            state
+            for uuid, state, _gateway, code, _waits in rows
+            # What phones took is theirs to report, at their next round.
+            if code != "smssync"
+            and (taken[uuid] > answered.get(uuid, 0) or uuid in stamped)
+        )
 
     def stuck(self):
         [(count,)] = self.database.rows(
@@ -243,29 +286,43 @@ class Audit:
 
         :param bool waiting: whether texts may still be waiting to be sent
         """
-        row.settled += self.settle()
+        self.settle()
         taken = self.taken()
         rows = self.rows()
+        unknown = self.unknown(taken, rows)
         told = self.odoo.told - self.told
         states = Counter(state for _uuid, state, *_rest in rows)
         row.accepted += max(told, len(rows))
         row.stuck += self.stuck()
-        row.visible += states["unconfirmed"]
+        row.unknown += unknown.total()
+        row.settled += unknown["delivered"] + unknown["undelivered"]
+        row.visible += unknown["unconfirmed"]
         row.doubled += sum(count - 1 for count in taken.values() if count > 1)
         gone = max(told - len(rows), 0)
         claimed = sum(
-            state in ("sent", "delivered") and code == "testing" and not taken[uuid]
-            for uuid, state, _gateway, code, _waits in rows
+            state in ("sent", "delivered") and not taken[uuid]
+            for uuid, state, *_rest in rows
         )
+        denied = sum(state in NOT_SENT and taken[uuid] > 0 for uuid, state, *_r in rows)
         left = sum(
-            code == "testing"
+            # Phones come when they like: what waits for them is not left behind.
+            code != "smssync"
             and not taken[uuid]
             and (state == "sending" or state == "queued" and waits)
             for uuid, state, _gateway, code, waits in rows
         )
-        row.lost += gone + claimed + (0 if waiting else left)
+        row.lost += gone + claimed + denied + (0 if waiting else left)
+        row.unsent += sum(
+            state in ("queued", "canceled") and not taken[uuid]
+            for uuid, state, *_rest in rows
+        )
         row.details.update(
-            states=dict(states), gone=gone, not_at_the_gateway=claimed, left=left
+            states=dict(states),
+            unknown=dict(unknown),
+            gone=gone,
+            not_at_the_gateway=claimed,
+            called_not_sent=denied,
+            left=left,
         )
 
 
@@ -363,11 +420,11 @@ class Drill:
         return Database(name)
 
     @contextmanager
-    def server(self, database, *, cron_threads=2, options=(), preload=None):
+    def server(self, database, *, workers=2, cron_threads=2, options=(), preload=None):
         """Give a running multi-worker Odoo; what its log must not hold is kept."""
         log = self.logs / f"drill-{database.name}.log"
         server = CountedServer(
-            database, log, workers=2, cron_threads=cron_threads, options=options
+            database, log, workers=workers, cron_threads=cron_threads, options=options
         )
         server.preload = preload
         try:
@@ -487,7 +544,7 @@ class Drill:
                 gateway.close()
 
     def go_on(self, gateway_id, like, count, odoo=None, timeout_s=120):
-        """Wake the sender until all texts have an outcome; return the states."""
+        """Wake the sender until all texts have an outcome: none is called not sent."""
         odoo = odoo or self.odoo
         done = settled(odoo.database, like, count)
 
@@ -498,7 +555,8 @@ class Drill:
             with suppress(psycopg2.Error):
                 return done()
 
-        return wait_for(woken, timeout_s=timeout_s, what="all outcomes", step_s=0.5)
+        states = wait_for(woken, timeout_s=timeout_s, what="all outcomes", step_s=0.5)
+        assert set(states) <= LEFT, states
 
     def tests(self, *functions, **options):
         """Return a fault made of live tests: they run against the drill's server.
@@ -512,9 +570,34 @@ class Drill:
                 if isinstance(function, tuple):
                     function, arguments = function
                 with drill.counted(row, **options) as gateway:
-                    call_test(drill, function, {"gateway": gateway, **arguments})
+                    recorded = row.details.setdefault("recorded", [])
+                    own = {
+                        "gateway": gateway,
+                        "record_property": lambda *pair, to=recorded: to.append(pair),
+                        **arguments,
+                    }
+                    call_test(drill, function, own)
 
         return fault
+
+
+class CountedAccount(test_smssync_live.Account):
+    """An account whose phones' texts are in the gateways' ledger as well."""
+
+    def phone(self, n=0, **options):
+        options["on_sent"] = lambda _phone, sent: self._sent(sent.uuid)
+        return super().phone(n, **options)
+
+    def claim(self, uuids, n=0, **options):
+        granted = super().claim(uuids, n, **options)
+        for reference in granted:
+            self._sent(reference)
+        return granted
+
+    def _sent(self, reference):
+        # The phone knows the name of its offer; ours is in the row.
+        [(ours,)] = self.rows("uuid", "external_ref = %s", reference)
+        CountingGateway.ledger.append({"id": ours, "status": 200})
 
 
 def call_test(drill, function, arguments):
@@ -527,7 +610,6 @@ def call_test(drill, function, arguments):
         "server": drill.odoo,
         "workers": drill.odoo,
         "database": drill.database,
-        "record_property": lambda *_names: None,
         **arguments,
     }
     module = inspect.getmodule(function)
@@ -550,4 +632,13 @@ def call_test(drill, function, arguments):
                     own[name] = made(**values)
             return own[name]
 
-        function(**{name: make(name) for name in needs(function)})
+        try:
+            with mock.patch.object(test_smssync_live, "Account", CountedAccount):
+                function(**{name: make(name) for name in needs(function)})
+        finally:
+            for made in own.values():
+                if isinstance(made, FakeClickatell):
+                    drill.ledger += [
+                        {"id": text.client_id, "status": 200 if text.ref else 400}
+                        for text in made.texts
+                    ]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg2
 from support import SECRET, wait_for
-from test_sending_faults import age_leases
+from test_sending_faults import LEFT, age_leases
 
 from .ground import CALL_FAILS
 
@@ -53,7 +53,7 @@ class Load:
         self.told = set()  # texts whose call was answered: they are accepted
         self.asked = set()  # texts of calls without an answer: nobody knows
         self.incoming = {}  # text -> whether it was answered with 200
-        self.reports = 0
+        self.reported = set()  # ids of texts whose report was answered with 200
         self.random = random.Random(seed)
         self.stop = threading.Event()
         self.threads = [
@@ -110,7 +110,7 @@ class Load:
             if self.until_yes(
                 lambda event=event: self.odoo.report(self.gateway_id, SECRET, **event)
             ):
-                self.reports += 1
+                self.reported.add(event["message"])
 
     def receive(self):
         """Hand in a text, until it is answered."""
@@ -236,25 +236,25 @@ def run(drill, row, kills, seed):
             return not set(database.states("KILLED%")) & {"queued", "sending"}
 
         wait_for(settled, timeout_s=240, what="the end of all texts", step_s=1)
-        wait_for(
-            lambda: (
-                not database.rows(
-                    "SELECT 1 FROM sms_gateway_event WHERE gateway_id = %s "
-                    "AND state = 'pending' LIMIT 1",
-                    load.gateway_id,
-                )
-            ),
-            timeout_s=240,
-            what="the end of the callbacks",
-            step_s=0.5,
-        )
+
+        def applied():
+            # Workers that were started anew sleep for a minute, if nothing wakes them.
+            with suppress(*FAILS):
+                odoo.wake(load.gateway_id)
+            return not database.rows(
+                "SELECT 1 FROM sms_gateway_event WHERE gateway_id = %s "
+                "AND state = 'pending' LIMIT 1",
+                load.gateway_id,
+            )
+
+        wait_for(applied, timeout_s=240, what="the end of the callbacks", step_s=1)
         settled_s = time.monotonic() - begun
         judge(row, database, gateway, load)
         row.note = (
             f"{sum(killer.kills.values())} kills in {killed_s:.0f} s ("
             + ", ".join(f"{count} {name}" for name, count in killer.kills.items())
             + f"); all settled after {settled_s:.0f} s more. "
-            f"{len(load.incoming)} texts in, {load.reports} reports; without "
+            f"{len(load.incoming)} texts in, {len(load.reported)} reports; without "
             f"PostgreSQL Odoo ended itself {odoo.ended - ended} times"
         )
         row.details.update(kills=dict(killer.kills), seed=seed)
@@ -289,15 +289,24 @@ def judge(row, database, gateway, load):
             "AND direction = 'incoming'"
         )
     )
+    states = database.states("KILLED%")
+    assert set(states) <= LEFT, states
+    delivered = database.rows(
+        "SELECT uuid FROM sms_gateway_message WHERE uuid = ANY(%s) "
+        "AND state = 'delivered'",
+        list(load.reported),
+    )
     gone = load.told - set(bodies)
+    forgotten = len(load.reported) - len(delivered)
     never = {text for text, yes in load.incoming.items() if yes} - set(incoming)
     twice = sum(count - 1 for count in (bodies + incoming).values())
-    row.lost += len(gone) + len(never)
+    row.lost += len(gone) + len(never) + forgotten
     row.doubled += twice
     row.details.update(
         queued_and_told=len(load.told),
         queued_without_an_answer=len(load.asked & set(bodies)),
         not_queued=len(load.asked - set(bodies)),
         texts_in=len(incoming),
-        reports=load.reports,
+        reports=len(load.reported),
+        reports_without_effect=forgotten,
     )

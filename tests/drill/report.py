@@ -7,14 +7,18 @@ from support import CHECKOUT
 
 DOCS = CHECKOUT / "docs" / "reliability.md"
 BEGIN, END = "<!-- drill: begin -->", "<!-- drill: end -->"
-HEAD = ("", "what", "accepted", "lost", "doubled", "unconfirmed", "stuck", "s", "")
+NUMBERS = (
+    *("accepted", "unsent", "lost", "doubled"),
+    *("unknown", "settled", "visible", "stuck"),
+)
+HEAD = ("", "what", *NUMBERS, "s", "")
 
 
 def total(rows):
     """Return the sums of all rows, as a row."""
     row = type(rows[0])("", "in all")
     for other in rows:
-        for name in ("accepted", "lost", "doubled", "settled", "visible", "stuck"):
+        for name in NUMBERS:
             setattr(row, name, getattr(row, name) + getattr(other, name))
         row.seconds += other.seconds
     failed = [other.key for other in rows if not other.held]
@@ -23,22 +27,48 @@ def total(rows):
 
 
 def cells(row):
-    """Return the columns of a row as text; unknown outcomes are settled / visible."""
+    """Return the columns of a row as text."""
     return (
         row.key,
         row.name,
-        f"{row.accepted:,}",
-        f"{row.lost:,}",
-        f"{row.doubled:,}",
-        f"{row.settled:,} / {row.visible:,}",
-        f"{row.stuck:,}",
+        *(f"{getattr(row, name):,}" for name in NUMBERS),
         f"{row.seconds:.0f}",
         f"FAILED: {row.error}" if row.error else row.note,
     )
 
 
+def bars(rows):
+    """Return the figures for the document's table of bars, a line each."""
+    faults = [row for row in rows if row.key.startswith("F")]
+    whole = total(rows)
+    return [
+        *([f"R1, F1 to F25: {_share('lost', faults)}."] if faults else []),
+        f"R2: {_share('doubled', rows)}.",
+        f"R3: {whole.settled + whole.visible:,} of {whole.unknown:,}.",
+        f"R4: {whole.stuck:,}.",
+    ]
+
+
+def _share(name, rows):
+    """Divide by texts that left or ended; what never left is no proof, and apart."""
+    whole = total(rows)
+    words = f"{getattr(whole, name):,} of {whole.accepted - whole.unsent:,}"
+    if whole.unsent:
+        apart = ", ".join(f"{row.key} {row.unsent:,}" for row in rows if row.unsent)
+        words += f", and of {whole.unsent:,} that never left ({apart})"
+    return words
+
+
 def to_text(rows):
-    return bench.to_columns([HEAD, *map(cells, [*rows, total(rows)])], range(2, 8))
+    return "\n".join(
+        [
+            bench.to_columns(
+                [HEAD, *map(cells, [*rows, total(rows)])], range(2, len(HEAD) - 1)
+            ),
+            "",
+            *bars(rows),
+        ]
+    )
 
 
 def to_markdown(rows, run):
@@ -49,14 +79,13 @@ def to_markdown(rows, run):
         f"{bench.describe(run['machine'])}; {run['kills']} kills. "
         f"Odoo ran with 2 HTTP and 2 cron workers. {run['log']}",
         "",
-        "| | fault | accepted | lost | doubled | unconfirmed: settled / visible "
-        "| stuck | s | |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---|",
+        f"| | fault | {' | '.join(NUMBERS)} | s | |",
+        f"|---|---|{'---:|' * (len(NUMBERS) + 1)}---|",
     ]
     for row in [*rows, total(rows)]:
         line = " | ".join(text.replace("|", "\\|") for text in cells(row))
         lines.append(f"| {line} |".replace("\n", " "))
-    return "\n".join(lines)
+    return "\n".join([*lines, "", " ".join(bars(rows))])
 
 
 def write_docs(rows, run, path=DOCS):
