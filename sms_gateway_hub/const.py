@@ -377,6 +377,8 @@ PAUSE_CAP_S = 31 * 24 * 3600
 
 WEBHOOK_MAX_BYTES = 64 * 1024
 WEBHOOK_ACTIONS = ("status", "inbound")
+# Callers are asked to come back after so long, in seconds, while PostgreSQL is away.
+NO_DATABASE_RETRY_S = 30
 # Callbacks of one gateway that are taken in a second, unless it says otherwise. They
 # are counted over longer, so that what comes in a burst is taken.
 CALLBACK_RATE = 200

@@ -326,6 +326,36 @@ class Database:
             connection.rollback()
             connection.close()
 
+    @contextmanager
+    def closed(self, server=None):
+        """Let nobody connect, and end all connections, as a restart would.
+
+        :param OdooServer server: its connections to other databases end, too
+        :return: function that ends connections made meanwhile
+        """
+        connection = self._connect("postgres")
+
+        def hang_up():
+            with connection.cursor() as cr:
+                cr.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE pid <> pg_backend_pid() AND (datname = %s "
+                    "OR application_name = %s)",
+                    [self.name, server and f"odoo-{server.process.pid}"],
+                )
+
+        def let_in(whether):
+            with connection.cursor() as cr:
+                cr.execute(f'ALTER DATABASE "{self.name}" ALLOW_CONNECTIONS {whether}')
+
+        let_in(False)
+        try:
+            hang_up()
+            yield hang_up
+        finally:
+            let_in(True)
+            connection.close()
+
     def copy(self, template=None):
         """Make it anew: empty, or as a copy of a database nobody is connected to."""
         self.drop()

@@ -637,23 +637,10 @@ def test_f4_the_database_goes_away(odoo, database, fake, own_log):
     gateway_id = make(odoo, fake, "one", parallel_requests=2, max_rate=400)
     like = send(odoo, database, gateway_id, 2_000)
     wait_for(lambda: len(fake.taken) > 300, what="a part of the batch")
-    postgres = database._connect("postgres")
-    try:
-        with postgres.cursor() as cr:
-            cr.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false')
-            try:
-                for _again in range(6):
-                    cr.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                        "WHERE pid <> pg_backend_pid() AND (datname = %s "
-                        "OR application_name = %s)",
-                        [database.name, f"odoo-{odoo.process.pid}"],
-                    )
-                    time.sleep(0.5)
-            finally:
-                cr.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true')
-    finally:
-        postgres.close()
+    with database.closed(odoo) as hang_up:
+        for _again in range(6):
+            hang_up()
+            time.sleep(0.5)
     assert len(fake.taken) < 2_000, "all had left already"
     age_leases(database)
 

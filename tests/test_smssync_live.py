@@ -841,6 +841,56 @@ def test_must_08_errors_and_maintenance(database, tmp_path, account):
         account.server = healthy
 
 
+def test_must_08_without_a_database(database, tmp_path, account):
+    """While PostgreSQL lets nobody in, phones and others are asked to come again.
+
+    Odoo asks the hub then, too, where that is one of its server-wide modules.
+    """
+    account.text(1, "Waits")
+    others = ("/sms_gateway/a-token/status", "/sms/reply/a-token", "/sms_gateway/lost")
+    healthy, bodies = account.server, []
+    healthy.stop()
+    try:
+        for db_filter in (database.name, ""):
+            # A log that nobody reads: the errors in it are meant.
+            account.server = server = OdooServer(
+                database,
+                tmp_path / "away.log",
+                cron_threads=0,
+                options=[
+                    "--load=base,rpc,web,sms_gateway_hub",
+                    "--db-filter",
+                    db_filter,
+                ],
+            ).start()
+            phones = [
+                Phone(account.url(), account.secret(), version=version)
+                for version in VERSIONS
+            ]
+            statuses = [call(server.port, "GET", path).status for path in others]
+            assert statuses == [404, 404, 404]
+            with database.closed():
+                for phone in phones:
+                    assert phone.poll() == 0
+                    bodies.append(f"Away {phone.version_text} {db_filter}".strip())
+                    phone.receive("+12025550143", bodies[-1])
+                    assert phone.pending and phone.faultless, phone.crashes
+                replies = [call(server.port, "GET", path) for path in others]
+                assert [reply.status for reply in replies] == [503, 503, 404]
+                assert replies[0].headers["retry-after"] and not replies[0].body
+            for phone in phones:
+                phone.sync()
+                assert not phone.pending and phone.faultless, phone.crashes
+            server.stop()
+    finally:
+        account.server.stop()
+        account.server = healthy.start()
+    assert len(account.offer()) == 1
+    assert account.post("After it").accepted
+    found = sorted(body for _number, body in account.incoming())
+    assert found == sorted([*bodies, "After it"])
+
+
 def test_must_09_the_answer_to_a_text(account):
     """Whatever will never be taken is accepted, in the one form all versions know."""
     message_id = str(uuid.uuid4())

@@ -135,6 +135,9 @@ class SmsGatewayWebhook(http.Controller):
         :param str token: the gateway's webhook token
         :param str action: one of ``const.WEBHOOK_ACTIONS``
         """
+        if not request.db:
+            # Reached where the hub is a server-wide module: PostgreSQL is away.
+            return self._answer(503, retry_after_s=const.NO_DATABASE_RETRY_S)
         try:
             return self._receive(token, action)
         except WebhookRejected as rejected:

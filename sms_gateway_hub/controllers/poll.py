@@ -92,6 +92,9 @@ class SmsGatewayPoll(http.Controller):
 
         :param str token: the device's token
         """
+        if not request.db:
+            # Reached where the hub is a server-wide module: PostgreSQL is away.
+            return self._answer(503, retry_after_s=const.NO_DATABASE_RETRY_S)
         try:
             return self._poll(token)
         except WebhookRejected as rejected:

@@ -102,6 +102,9 @@ class SmsReplyPage(http.Controller):
         :param str token: of an ``sms.reply.link``
         """
         body = segments.clean_text(str(params.get("body") or ""))
+        if not request.db:
+            # Reached where the hub is a server-wide module: PostgreSQL is away.
+            return self._respond(_LAST_RESORT.format(text=body), 503)
         try:
             return self._serve(token, body, params)
         except Exception:

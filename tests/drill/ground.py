@@ -424,7 +424,12 @@ class Drill:
         """Give a running multi-worker Odoo; what its log must not hold is kept."""
         log = self.logs / f"drill-{database.name}.log"
         server = CountedServer(
-            database, log, workers=workers, cron_threads=cron_threads, options=options
+            database,
+            log,
+            workers=workers,
+            cron_threads=cron_threads,
+            # As the documents say: it answers callbacks without a database, too.
+            options=("--load=base,rpc,web,sms_gateway_hub", *options),
         )
         server.preload = preload
         try:
