@@ -477,13 +477,6 @@ class GatewayWebhookCases(CasesMixin, RawHttpMixin, SmsGatewayMixin, HttpCase):
     unknown_query = ""
     content_type = "application/json"
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        # The route reads on a read-only cursor and writes on one of its own. Here
-        # both are the test's.
-        cls.set_registry_readonly_mode(False)
-
     def sign(self, gateway, callback):
         """Make a callback authentic, as the provider does.
 
@@ -580,15 +573,16 @@ class GatewayWebhookCases(CasesMixin, RawHttpMixin, SmsGatewayMixin, HttpCase):
             "NUL in JSON": b'{"a": "\\u0000\\ud800"}',
             "200 brackets": b'{"a":' + b"[" * 200 + b"]" * 200 + b"}",
             "30,000 brackets": b"[" * 30000 + b"]" * 30000,
-            "30,000 objects": b'{"a":' * 10000 + b"1" + b"}" * 10000,
+            "10,000 objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
             "NaN": b'{"events": NaN}',
             "a number": b"1e999999",
             "a list": b"[1, 2]",
             "null": b"null",
             "a lone equals sign": b"=",
-            "10,000 form keys": b"&".join(b"k%d=1" % n for n in range(9000))[:65000],
+            "10,000 form keys": b"&".join(b"%x=" % n for n in range(10_000)),
             "HTML": b"<script>alert(1)</script>",
-            "just 64 KiB": b" " * const.WEBHOOK_MAX_BYTES,
+            "just 64 KiB": b"." * const.WEBHOOK_MAX_BYTES,
+            "64 KiB of blanks": b" " * const.WEBHOOK_MAX_BYTES,
         }
         adapter = self.gateway._get_adapter()
         for label, body in rows.items():
@@ -609,8 +603,12 @@ class GatewayWebhookCases(CasesMixin, RawHttpMixin, SmsGatewayMixin, HttpCase):
                     self.check_answer(response)
                     stored = self.events()
                     self.assertLessEqual(len(stored), 1)
-                    if response.status_code < 300 and stored:
+                    # Blanks are nothing: a provider tries the address so.
+                    if response.status_code < 300 and body.strip():
+                        self.assertTrue(stored, "taken, and not kept")
+                    if stored:
                         self.assertIn(stored.state, ("unreadable", "pending"))
+                        self.assertIn(body, stored.raw or b"")
 
     def test_too_large(self):
         """A body of 64 KiB and one byte is refused before anything else."""

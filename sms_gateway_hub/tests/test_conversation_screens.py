@@ -455,21 +455,22 @@ class TestConversationContact(ConversationScreensCase):
                 self.assertEqual(conversation.partner_id, self.partner)
 
     def test_window_tells_nothing_that_is_not_theirs(self):
-        """A window made by hand for another company's conversation stays empty."""
+        """Another company's conversation gets no window, and one at hand is empty."""
         self.receive("Secret words")
-        wizard = (
-            self.env["sms.conversation.contact"]
-            .with_user(self.stranger)
-            .sudo()
-            .create(
-                {
-                    "conversation_id": self.conversation_with().id,
-                    "message_id": self.messages_of([]).id,
-                    "choice": "none",
-                }
-            )
-            .sudo(False)
-        )
+        values = {
+            "conversation_id": self.conversation_with().id,
+            "message_id": self.messages_of([]).id,
+            "choice": "none",
+        }
+        windows = self.env["sms.conversation.contact"]
+        with (
+            mute_logger("odoo.addons.base.models.ir_rule"),
+            self.assertRaises(AccessError),
+        ):
+            windows.with_user(self.stranger).create(values)
+        wizard = windows.create(values)
+        self.force(wizard, create_uid=self.stranger.id)
+        wizard = wizard.with_user(self.stranger)
         wizard.invalidate_recordset()
         for name in (
             "number",

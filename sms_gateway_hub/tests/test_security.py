@@ -553,6 +553,10 @@ class TestPublicMethods(RpcMixin, SecurityMixin, HttpCase):
         coverage = self.env["sms.gateway.coverage"].create(
             {"gateway_id": self.gateway.id, "number": NUMBERS[0]}
         )
+        erase = self.env["sms.erase"].create({"number": NUMBERS[9], "reason": "x"})
+        link = self.env["sms.reply.link"]._get_for(
+            conversation, self.env.ref("base.user_admin")
+        )
         self.env.flush_all()
         everybody = ("user", "manager", "administrator", "system")
         calls = {
@@ -603,6 +607,10 @@ class TestPublicMethods(RpcMixin, SecurityMixin, HttpCase):
                     "action_start",
                 )
             },
+            "sms.reply.link": {
+                "action_revoke": (link, ("manager", "administrator", "system"))
+            },
+            "sms.erase": {"action_erase": (erase, ("administrator", "system"))},
             # Somebody else's, with a contact: seen and answered by every user.
             "sms.conversation": {
                 "action_answer": (conversation, everybody, "Yes"),
@@ -617,8 +625,6 @@ class TestPublicMethods(RpcMixin, SecurityMixin, HttpCase):
         for model, methods in calls.items():
             for method, (record, allowed, *args) in methods.items():
                 for role in self.users:
-                    if role == "public":
-                        continue
                     with self.row(f"{role} {model} {method}"):
                         if record.is_transient():
                             # An open form is its user's alone.
@@ -636,6 +642,7 @@ class TestPublicMethods(RpcMixin, SecurityMixin, HttpCase):
                                 (device.token, device.secret), phone_secrets
                             )
                             self.assertTrue(device.active)
+                            self.assertFalse(link.revoked_at)
                             self.assertEqual(len(self.messages_of()), 2)
                             self.assertEqual(broadcast.state, "draft")
                             self.assertEqual(conversation.state, "to_answer")

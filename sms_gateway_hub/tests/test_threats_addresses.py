@@ -1,8 +1,13 @@
 # Copyright 2026 SMS Gateway Hub contributors
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""T13: whoever sets a gateway's address cannot make the server call what it likes."""
+"""T13, T18: addresses that lead astray.
+
+Whoever sets a gateway's address cannot make the server call what it likes. Whoever
+calls under a forged name cannot make the server give out addresses under it.
+"""
 
 import importlib.util
+import json
 import socket
 import ssl
 import time
@@ -11,13 +16,15 @@ from pathlib import Path
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import BaseCase, tagged
+from odoo.tests import BaseCase, new_test_user, tagged
+from odoo.tools import config
 
 from ..exceptions import GatewayConfigError, GatewayNotReached
 from ..tools import addresses, transport
 from ..tools.gateway_data import SendRequest
 from .common import SmsGatewayCase
 from .http_common import ScriptedServer
+from .test_reply_page import ReplyCase
 
 NEVER = (
     "169.254.169.254", "169.254.0.1", "fe80::1", "fe80::1%eth0", "100.100.100.200",
@@ -340,3 +347,133 @@ class TestGatewayAddress(SmsGatewayCase):
         self.assertEqual(
             [gateway.local_network for gateway in gateways], [*urls.values()]
         )
+
+
+@tagged("post_install", "-at_install")
+class TestForgedHost(ReplyCase):
+    """T18: neither ``Host`` nor ``X-Forwarded-Host`` gets into an address of ours."""
+
+    gateway_values = {"code": "testing_pull"}
+    FORGED = "evil.example.net"
+    HEADERS = {"Host": FORGED, "X-Forwarded-Host": FORGED, "X-Forwarded-Proto": "https"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env["ir.config_parameter"].set_param("web.base.url", "https://odoo.example")
+        cls.device = cls.env["sms.gateway.device"].create(
+            {"name": "Front desk", "gateway_id": cls.gateway.id}
+        )
+
+    def setUp(self):
+        super().setUp()
+        self.authenticate("admin", "admin")
+
+    def post_json(self, path, params):
+        """Post to the web client's routes under the forged name.
+
+        :return: result of the call
+        """
+        self.env.flush_all()
+        answer = self.http_call(
+            "POST",
+            path,
+            body=json.dumps({"params": params}).encode(),
+            headers={"Content-Type": "application/json", **self.HEADERS},
+            cookies=f"session_id={self.session.sid}",
+        )
+        self.env.invalidate_all()
+        found = json.loads(answer.content)
+        self.assertNotIn("error", found)
+        return found["result"]
+
+    def rpc(self, model, method, *args):
+        params = {"model": model, "method": method, "args": args, "kwargs": {}}
+        return self.post_json(f"/web/dataset/call_kw/{model}/{method}", params)
+
+    def addresses(self):
+        """Return what forms show, and an e-mail tells, when asked under that name."""
+        names = ["webhook_status_url", "webhook_inbound_url"]
+        found = self.rpc("sms.gateway", "read", self.gateway.ids, names)[0]
+        phone = self.rpc("sms.gateway.device", "read", self.device.ids, ["poll_url"])[0]
+        # The conversation is handed over, which the new owner is told by e-mail.
+        (form,) = self.rpc(
+            "sms.conversation.reassign",
+            "create",
+            [
+                {
+                    "conversation_ids": [[6, 0, self.conversation.ids]],
+                    "user_id": self.other.id,
+                }
+            ],
+        )
+        self.rpc("sms.conversation.reassign", "action_reassign", [form])
+        mail = self.env["mail.mail"].search(
+            [("recipient_ids", "in", self.other.partner_id.ids)]
+        )
+        self.assertEqual(len(mail), 1)
+        self.assertNotIn(self.FORGED, mail.body_html)
+        self.assertIn("https://odoo.example/sms/reply/", mail.body_html)
+        return [*(found[name] for name in names), phone["poll_url"]]
+
+    def test_forged_host(self):
+        """With a proxy or without, addresses are the gateway's or Odoo's own."""
+        for proxy_mode in (False, True):
+            for base in ("https://crm.example.com", False):
+                with (
+                    self.row(f"proxy_mode {proxy_mode}, {base}"),
+                    patch.dict(config.options, {"proxy_mode": proxy_mode}),
+                ):
+                    self.gateway.webhook_base_url = base
+                    for address in self.addresses():
+                        self.assertTrue(
+                            address.startswith(
+                                f"{base or 'https://odoo.example'}/sms_gateway/"
+                            ),
+                            address,
+                        )
+
+    def test_forged_host_at_the_page(self):
+        """The page to answer at, and where it leads to, name no other host."""
+        for proxy_mode in (False, True):
+            for act, status in (("GET", 200), ("POST", 303)):
+                with (
+                    self.row(f"proxy_mode {proxy_mode}, {act}"),
+                    patch.dict(config.options, {"proxy_mode": proxy_mode}),
+                ):
+                    answer = (
+                        self.post(headers=self.HEADERS)
+                        if act == "POST"
+                        else self.call(headers=self.HEADERS)
+                    )
+                    self.assertEqual(answer.status_code, status)
+                    self.assertNotIn(self.FORGED.encode(), answer.content)
+                    self.assertNotIn(self.FORGED, str(answer.headers))
+
+    def test_forged_host_at_login(self):
+        """Odoo takes the name that an administrator logs in by, unless it is frozen."""
+        parameters = self.env["ir.config_parameter"]
+        new_test_user(self.env, "host_system", "base.group_user,base.group_system")
+        self.gateway.webhook_base_url = "https://crm.example.com"
+        for frozen, name in (
+            (False, f"http://{self.FORGED}"),
+            (True, "https://odoo.example"),
+        ):
+            with self.row(f"frozen {frozen}"):
+                parameters.set_param("web.base.url", "https://odoo.example")
+                parameters.set_param("web.base.url.freeze", frozen)
+                self.post_json(
+                    "/web/session/authenticate",
+                    {
+                        "db": self.env.cr.dbname,
+                        "login": "host_system",
+                        "password": "host_system",
+                    },
+                )
+                self.assertEqual(parameters.get_param("web.base.url"), name)
+                # The gateway's own address holds in any case.
+                self.assertTrue(
+                    self.gateway.webhook_status_url.startswith(
+                        "https://crm.example.com/"
+                    )
+                )

@@ -80,6 +80,11 @@ class SmsConversationContact(models.TransientModel):
     )
     consent_note = fields.Text(compute="_compute_consent_note")
 
+    @api.constrains("conversation_id")
+    def _check_conversation_id(self):
+        # Odoo shows the name of what a form points at, and checks it as superuser.
+        self.conversation_id.sudo(False).check_access("read")
+
     @api.depends("conversation_id", "message_id")
     def _compute_message_body(self):
         for wizard in self:

@@ -67,9 +67,9 @@ class SmsLog(models.TransientModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def default_get(self, fields_list):
+    def default_get(self, fields):
         """Take contact and number of the document that the action was called on."""
-        values = super().default_get(fields_list)
+        values = super().default_get(fields)
         model, res_id = self._get_active()
         if "default_partner_id" in self.env.context or not res_id:
             return values
