@@ -1979,22 +1979,21 @@ def test_many_incoming_texts(server, record_property):
 
 
 def test_p11_a_poll_beside_an_empty_route(server, record_property):
-    """P11: a poll with 50 waiting of 100,000 takes at most twice an empty route.
-
-    What else runs on the machine only adds to it: once in three rounds is enough.
-    """
+    """P11: a poll with 50 waiting of 100,000 takes at most twice an empty route."""
     account = Account(server, 1, parts_per_minute=25, messages_per_poll=20)
     account.load(P11_STORED - P11_WAITING, "Stored", state="delivered")
     account.load(P11_WAITING, "Waiting")
     _measure_poll(account, 20)
-    ratios = []
-    while len(ratios) < 3 and min(ratios, default=P11_LIMIT + 1) > P11_LIMIT:
-        times = _measure_poll(account, P11_TURNS)
-        p95 = {name: sorted(row)[int(len(row) * 0.95)] for name, row in times.items()}
-        ratios.append(round(p95["poll"] / p95["empty"], 2))
-        print({name: round(value * 1000, 2) for name, value in p95.items()}, "ms")
-    record_property("ratios", ratios)
-    assert min(ratios) <= P11_LIMIT, ratios
+    times = _measure_poll(account, P11_TURNS)
+    p95 = {name: sorted(row)[int(len(row) * 0.95)] for name, row in times.items()}
+    for name, row in times.items():
+        record_property(f"{name}_p95_ms", round(p95[name] * 1000, 2))
+        record_property(
+            f"{name}_median_ms", round(sorted(row)[len(row) // 2] * 1000, 2)
+        )
+    record_property("ratio", round(p95["poll"] / p95["empty"], 2))
+    print({name: round(value * 1000, 2) for name, value in p95.items()}, "ms")
+    assert p95["poll"] <= P11_LIMIT * p95["empty"], p95
 
 
 def _measure_poll(account, turns):

@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 MARK = "MARK-OF-THE-TEST"
 KEY_MARK = "NOBODY-MAY-SEE"  # of KEY and SECRET
 OURS = "odoo.addons.sms_gateway_"
-TODO = "mail.mail_activity_data_todo"
+ACTIVITY = "mail.mail_activity_data_todo"
 # Addons of tests open doors on purpose.
 DOORS_OF_TESTS = ("sms_gateway_drill", "sms_gateway_bench")
 MUTED = (
@@ -163,14 +163,14 @@ TABLES_OF_CORE = (
 ARGUMENTS = {
     "action_answer": {"body": "From outside"},
     "action_open_line": {"key": "reason/opted_out"},
-    "activity_feedback": {"act_type_xmlids": [TODO], "only_automated": False},
+    "activity_feedback": {"act_type_xmlids": [ACTIVITY], "only_automated": False},
     "activity_reschedule": {
-        "act_type_xmlids": [TODO], "date_deadline": "2030-01-01",
+        "act_type_xmlids": [ACTIVITY], "date_deadline": "2030-01-01",
         "only_automated": False,
     },
-    "activity_schedule": {"act_type_xmlid": TODO, "summary": "x"},
-    "activity_search": {"act_type_xmlids": [TODO], "only_automated": False},
-    "activity_unlink": {"act_type_xmlids": [TODO], "only_automated": False},
+    "activity_schedule": {"act_type_xmlid": ACTIVITY, "summary": "x"},
+    "activity_search": {"act_type_xmlids": [ACTIVITY], "only_automated": False},
+    "activity_unlink": {"act_type_xmlids": [ACTIVITY], "only_automated": False},
     "check_access_rights": {"operation": "write", "raise_exception": False},
     "check_access_rule": {"operation": "write"},
     "check_field_access_rights": {"operation": "read", "field_names": None},
@@ -373,7 +373,7 @@ class TestDoors(RpcMixin, SecurityMixin, HttpCase):
         # Something to take away of what has a chatter and activities.
         for model in ("sms.gateway", "sms.conversation", "sms.broadcast"):
             records[model].message_subscribe(self.partner.ids)
-            records[model].activity_schedule(TODO, summary=MARK, user_id=admin.id)
+            records[model].activity_schedule(ACTIVITY, summary=MARK, user_id=admin.id)
         return records
 
     def values_like_ours(self, model):
