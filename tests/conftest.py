@@ -12,6 +12,9 @@ from support import CountingGateway, Database, OdooServer, browser_path
 # Bounds how long the browser looks for something; it never waits for nothing.
 EXPECT_MS = 60_000
 
+# A browser's minute of waiting.
+LOG_LINES = 150
+
 # Besides the hub: what people text from, so that every way to text is tried.
 MODULES = [
     "sms_gateway_hub",
@@ -23,6 +26,17 @@ MODULES = [
     "mass_mailing_sms",
     "stock_sms",
 ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Show with a failed test what its Odoo logged last."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, OdooServer):
+                report.sections.append((f"Log of “{name}”", value.tail(LOG_LINES)))
+    return report
 
 
 def log_folder(tmp_path_factory):

@@ -21,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -337,10 +337,11 @@ class Database:
 
         def hang_up():
             with connection.cursor() as cr:
+                # Ours alone: autovacuum's are ended by nobody but a superuser.
                 cr.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE pid <> pg_backend_pid() AND (datname = %s "
-                    "OR application_name = %s)",
+                    "WHERE pid <> pg_backend_pid() AND usename = current_user "
+                    "AND (datname = %s OR application_name = %s)",
                     [self.name, server and f"odoo-{server.process.pid}"],
                 )
 
@@ -490,6 +491,11 @@ class OdooServer:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def tail(self, lines):
+        """Return the last lines of its log."""
+        with self.log.open(errors="replace") as log:
+            return "".join(deque(log, lines))
 
     def stop(self):
         if self.process and self.process.poll() is None:

@@ -8,10 +8,12 @@ import {
     startServer,
 } from "@mail/../tests/mail_test_helpers";
 import {describe, expect, test} from "@odoo/hoot";
+import {advanceTime, animationFrame, mockDate} from "@odoo/hoot-mock";
 import {asyncStep, onRpc, waitForSteps} from "@web/../tests/web_test_helpers";
-import {getService} from "@web/../tests/_framework/env_test_helpers";
+import {rpc} from "@web/core/network/rpc";
+import {Deferred} from "@web/core/utils/concurrency";
 import {defineSMSModels} from "@sms/../tests/sms_test_helpers";
-import {mockDate} from "@odoo/hoot-mock";
+import {getService} from "@web/../tests/_framework/env_test_helpers";
 
 describe.current.tags("desktop");
 defineSMSModels();
@@ -164,6 +166,79 @@ test("news of a text change its line, and are asked for once", async () => {
     }
     await contains(LINE, {text: "SB-1"});
     await waitForSteps([`asked for ${messageId}`]);
+});
+
+const SENT = {...TEXT, state: "sent", state_label: "Sent"};
+const DELIVERED = {...TEXT, state: "delivered", state_label: "Delivered"};
+
+/**
+ * Let news of a message come, and let the client gather them.
+ *
+ * @param {number} messageId
+ */
+async function bringNews(messageId) {
+    getService("sms_gateway_hub.live").onUpdate({mail_message_ids: [messageId]});
+    await advanceTime(500);
+}
+
+test("an answer that is late does not undo a newer one", async () => {
+    const {messageId} = await openContact([TEXT]);
+    const late = new Deferred();
+    const answers = [SENT, DELIVERED];
+    onRpc("sms.gateway.message", "get_chatter_data", async () => {
+        const text = answers.shift();
+        asyncStep(text.state);
+        if (text === SENT) {
+            await late;
+        }
+        return storeData(messageId, [text]);
+    });
+    await bringNews(messageId);
+    await waitForSteps(["sent"]);
+    await bringNews(messageId);
+    late.resolve();
+    await waitForSteps(["delivered"]);
+    await animationFrame();
+    await contains(LINE, {text: "Delivered 8:30 AM"});
+});
+
+test("what was being fetched when news came does not undo them", async () => {
+    const {messageId} = await openContact([TEXT]);
+    const late = new Deferred();
+    onRpc("/mail/made_up", async () => {
+        await late;
+        return storeData(messageId, [SENT]);
+    });
+    onRpc("sms.gateway.message", "get_chatter_data", () => {
+        asyncStep("asked");
+        return storeData(messageId, [DELIVERED]);
+    });
+    const fetched = rpc("/mail/made_up").then((data) =>
+        getService("mail.store").insert(data),
+    );
+    await bringNews(messageId);
+    await waitForSteps(["asked"]);
+    await contains(LINE, {text: "Delivered 8:30 AM"});
+    late.resolve();
+    await fetched;
+    await waitForSteps(["asked"]);
+    await contains(LINE, {text: "Delivered 8:30 AM"});
+});
+
+test("news are asked for again when the server could not be reached", async () => {
+    const {messageId} = await openContact([TEXT]);
+    let reached = false;
+    onRpc("sms.gateway.message", "get_chatter_data", () => {
+        if (!reached) {
+            reached = true;
+            return new Response("", {status: 502});
+        }
+        return storeData(messageId, [DELIVERED]);
+    });
+    await bringNews(messageId);
+    await contains(LINE, {text: "Queued"});
+    await advanceTime(6000);
+    await contains(LINE, {text: "Delivered 8:30 AM"});
 });
 
 test("an incoming text appears in the open chatter", async () => {

@@ -1,6 +1,8 @@
 /* Copyright 2026 SMS Gateway Hub contributors
  * License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl). */
 
+import {ConnectionLostError, rpcBus} from "@web/core/network/rpc";
+import {Deferred, Mutex} from "@web/core/utils/concurrency";
 import {_t} from "@web/core/l10n/translation";
 import {browser} from "@web/core/browser/browser";
 import {registry} from "@web/core/registry";
@@ -12,6 +14,8 @@ export const INBOUND_TYPE = "sms_gateway_hub.inbound";
 const GATHER_MS = 200;
 /** The server looks at no more ids than this at once. */
 const CHUNK_SIZE = 500;
+/** Pause before another try while the server cannot be reached. */
+const RETRY_MS = 5000;
 /** A text that came in is shown for so long. */
 const INBOUND_SHOWN_MS = 20000;
 
@@ -29,8 +33,12 @@ export class SmsGatewayLive {
         this.orm = services.orm;
         this.store = services["mail.store"];
         /** @type {Set<number>} ids of mail.message with news */
-        this.pendingIds = new Set();
+        this.newsIds = new Set();
         this.timeout = null;
+        // One look at a time: an answer that is late must not undo a newer one.
+        this.mutex = new Mutex();
+        /** @type {Map<number, Deferred>} what others fetch of the chatter just now */
+        this.fetches = new Map();
         /** @type {Map<number, number>} how many times each conversation is on screen */
         this.openConversations = new Map();
         /** @type {Map<number, Function>} what takes the last notification away */
@@ -44,34 +52,76 @@ export class SmsGatewayLive {
     setup() {
         this.bus.subscribe(NOTIFICATION_TYPE, (payload) => this.onUpdate(payload));
         this.bus.subscribe(INBOUND_TYPE, (payload) => this.onInbound(payload));
+        rpcBus.addEventListener("RPC:REQUEST", ({detail: {data, url}}) => {
+            if (url.startsWith("/mail/")) {
+                this.fetches.set(data.id, new Deferred());
+            }
+        });
+        rpcBus.addEventListener("RPC:RESPONSE", ({detail: {data}}) => {
+            this.fetches.get(data.id)?.resolve();
+            this.fetches.delete(data.id);
+        });
     }
 
     /**
      * @param {{mail_message_ids: number[]}} payload
      */
     onUpdate({mail_message_ids: ids = []}) {
+        this.gather(ids, GATHER_MS);
+    }
+
+    /**
+     * @param {number[]} ids of mail.message
+     * @param {number} wait in milliseconds, unless a look is planned already
+     */
+    gather(ids, wait) {
         for (const id of ids) {
-            if (this.store["mail.message"].get(id)) {
-                this.pendingIds.add(id);
-            }
+            this.newsIds.add(id);
         }
-        if (this.pendingIds.size && !this.timeout) {
-            this.timeout = browser.setTimeout(() => this.refresh(), GATHER_MS);
+        if (ids.length && !this.timeout) {
+            this.timeout = browser.setTimeout(() => this.refresh(), wait);
         }
     }
 
     async refresh() {
         this.timeout = null;
-        const ids = [...this.pendingIds];
-        this.pendingIds.clear();
-        for (let start = 0; start < ids.length; start += CHUNK_SIZE) {
-            const data = await this.orm.silent.call(
-                "sms.gateway.message",
-                "get_chatter_data",
-                [ids.slice(start, start + CHUNK_SIZE)],
-            );
-            this.store.insert(data);
+        const ids = [...this.newsIds];
+        this.newsIds.clear();
+        // What is being fetched may be older than the news, and come after them.
+        const fetches = [...this.fetches.values()];
+        await this.load(ids);
+        if (fetches.length) {
+            await Promise.all(fetches);
+            await this.load(ids);
         }
+    }
+
+    /**
+     * Ask what became of the texts that the client has.
+     *
+     * @param {number[]} ids of mail.message
+     */
+    load(ids) {
+        return this.mutex.exec(async () => {
+            const shown = ids.filter((id) => this.store["mail.message"].get(id));
+            for (let start = 0; start < shown.length; start += CHUNK_SIZE) {
+                const chunk = shown.slice(start, start + CHUNK_SIZE);
+                try {
+                    this.store.insert(
+                        await this.orm.silent.call(
+                            "sms.gateway.message",
+                            "get_chatter_data",
+                            [chunk],
+                        ),
+                    );
+                } catch (error) {
+                    if (!(error instanceof ConnectionLostError)) {
+                        throw error;
+                    }
+                    this.gather(chunk, RETRY_MS);
+                }
+            }
+        });
     }
 
     // ---------------------------------------------------------------------
