@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from odoo import api, fields, models
+from odoo import Command, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, ormcache
 from odoo.tools.urls import urljoin
@@ -166,6 +166,21 @@ class SmsGatewayDevice(models.Model):
         copy=False,
         help="How many times in a row it fetched texts and did not confirm any.",
     )
+    fleet_sims = fields.Integer(
+        "SIM cards of the account",
+        compute="_compute_fleet",
+        compute_sudo=True,
+        groups="base.group_system",
+        help="Of this phone and of the others of its gateway that ask for texts.",
+    )
+    relieved_gateway_ids = fields.Many2many(
+        "sms.gateway",
+        string="Relieved gateways",
+        compute="_compute_fleet",
+        compute_sudo=True,
+        groups="base.group_system",
+        help="Gateways that rest, and whose texts this phone may take meanwhile.",
+    )
     alarm_id = fields.Many2one(
         "mail.activity", readonly=True, copy=False, ondelete="set null"
     )
@@ -288,6 +303,51 @@ class SmsGatewayDevice(models.Model):
             )
         return warnings
 
+    def _compute_fleet(self):
+        self.fleet_sims = 1
+        self.relieved_gateway_ids = False
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT device.id, %s
+                  FROM sms_gateway_device AS device
+                  JOIN sms_gateway AS gateway ON gateway.id = device.gateway_id
+                 WHERE device.id = ANY(%s)
+                """,
+                self._sql_fleet(),
+                self.ids,
+            )
+        )
+        for device_id, sims, relieved in self.env.cr.fetchall():
+            device = self.browse(device_id)
+            device.fleet_sims = sims
+            device.relieved_gateway_ids = [Command.set(relieved)]
+
+    @api.model
+    def _sql_fleet(self):
+        """Return ``fleet_sims`` and ``relieved_gateway_ids`` of ``device``, as SQL.
+
+        The statement has its ``gateway``, too.
+        """
+        return SQL(
+            """
+            device.sims + (
+                SELECT coalesce(sum(fellow.sims), 0)
+                  FROM sms_gateway_device AS fellow
+                 WHERE fellow.gateway_id = gateway.id AND fellow.id != device.id
+                   AND %s),
+            ARRAY(SELECT source.id FROM sms_gateway AS source
+                   WHERE source.fallback_gateway_id = gateway.id
+                     AND source.paused_until > now() AT TIME ZONE 'UTC'
+                     AND source.state != 'disabled' AND source.active
+                     AND (source.state = 'test' OR gateway.state != 'test')
+                     AND (gateway.company_id IS NULL
+                          OR source.company_id = gateway.company_id))
+            """,
+            self._sql_alive("fellow"),
+        )
+
     def _compute_counts(self):
         counts = {}
         messages = self.env["sms.gateway.message"].sudo()
@@ -391,12 +451,13 @@ class SmsGatewayDevice(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                SELECT %s
+                SELECT %s, %s
                   FROM sms_gateway_device AS device
                   JOIN sms_gateway AS gateway ON gateway.id = device.gateway_id
                  WHERE device.token_digest = %s
                 """,
                 columns,
+                self._sql_fleet(),
                 webhook.token_digest(token),
             )
         )
@@ -406,8 +467,14 @@ class SmsGatewayDevice(models.Model):
         device = self.sudo().browse(row[0])
         gateway = self.env["sms.gateway"].sudo().browse(row[1])
         values = iter(row)
-        for record, read in ((device, names), (gateway, _GATEWAY_FIELDS)):
+        for record, read in (
+            (device, names),
+            (gateway, _GATEWAY_FIELDS),
+            (device, ("fleet_sims", "relieved_gateway_ids")),
+        ):
             for name, value in zip(read, values, strict=False):
+                if isinstance(value, list):
+                    value = tuple(value)
                 record._fields[name]._insert_cache(record, (value,))
         return device
 
@@ -461,6 +528,18 @@ class SmsGatewayDevice(models.Model):
             and "base.group_system" in (field.groups or "")
         ]
         return {device[name] for name in names if device[name]}
+
+    @api.model
+    def _sql_alive(self, alias):
+        """Return the condition that a device asks for texts as it should."""
+        alias = SQL.identifier(alias)
+        return SQL(
+            "(%(device)s.active AND %(device)s.last_poll_at >= "
+            "now() AT TIME ZONE 'UTC' "
+            "- %(device)s.poll_interval_s * %(polls)s * interval '1 second')",
+            device=alias,
+            polls=const.QUIET_AFTER_POLLS,
+        )
 
     def _is_alive(self, now=None):
         """Say whether it asks for texts as often as it should."""

@@ -80,13 +80,15 @@ class SmsGatewayGate(models.AbstractModel):
         :return: list of None (it may pass) or Decision, in the order of the items
         """
         now = now or fields.Datetime.now()
-        facts = self._get_facts(items, zones=gateway.quiet_hours)
         # Most mass texts go to people of whom nothing is known, through gateways that
         # ask nothing of them: one question for all of these.
         passes = {
             purpose: gateway._texts_strangers(purpose)
             for purpose in {item.get("purpose") for item in items}
         }
+        facts = self._get_facts(
+            items, zones=gateway.quiet_hours, heard=not all(passes.values())
+        )
         return [
             None
             if fact is _NOTHING_KNOWN and passes[item.get("purpose")]
@@ -99,13 +101,14 @@ class SmsGatewayGate(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _get_facts(self, items, *, zones):
+    def _get_facts(self, items, *, zones, heard):
         """Look up all that is known of the recipients: one statement for 500.
 
         Each table is asked by its index for each recipient: joined as a whole it would
         be read as a whole, and they grow with the years.
 
         :param bool zones: whether it matters where the recipients are
+        :param bool heard: whether it matters when they texted last
         :return: list of dicts, in the order of the items; ``_NOTHING_KNOWN`` itself
             where nothing is
         """
@@ -114,7 +117,7 @@ class SmsGatewayGate(models.AbstractModel):
                 fact
                 for start in range(0, len(items), _FACTS_AT_ONCE)
                 for fact in self._get_facts(
-                    items[start : start + _FACTS_AT_ONCE], zones=zones
+                    items[start : start + _FACTS_AT_ONCE], zones=zones, heard=heard
                 )
             ]
         if not items:
@@ -159,6 +162,16 @@ class SmsGatewayGate(models.AbstractModel):
                          FROM res_partner AS partner
                     LEFT JOIN res_country AS country ON country.id = partner.country_id
                         WHERE partner.id = item.partner_id)
+                """
+            )
+        last_heard = SQL("(SELECT NULL::timestamp AS at)")
+        if heard:
+            last_heard = SQL(
+                """
+                      (SELECT create_date AS at FROM sms_gateway_message
+                        WHERE number = item.number AND direction = 'incoming'
+                          AND kind != 'logged'
+                     ORDER BY id DESC LIMIT 1)
                 """
             )
         broadcast = SQL("(SELECT NULL::varchar AS state)")
@@ -224,11 +237,7 @@ class SmsGatewayGate(models.AbstractModel):
                      ORDER BY at DESC, id DESC LIMIT 1) AS said ON TRUE
              LEFT JOIN LATERAL %(person_marketing)s AS person_marketing ON TRUE
              LEFT JOIN LATERAL %(person)s AS person ON TRUE
-             LEFT JOIN LATERAL (
-                       SELECT create_date AS at FROM sms_gateway_message
-                        WHERE number = item.number AND direction = 'incoming'
-                          AND kind != 'logged'
-                     ORDER BY id DESC LIMIT 1) AS heard ON TRUE
+             LEFT JOIN LATERAL %(heard)s AS heard ON TRUE
              LEFT JOIN LATERAL %(place)s AS place ON TRUE
              LEFT JOIN LATERAL %(broadcast)s AS broadcast ON TRUE
                  WHERE coalesce(block.id, suppression.id, other.id, place.id)
@@ -243,6 +252,7 @@ class SmsGatewayGate(models.AbstractModel):
                 broadcasts=to_array(broadcasts),
                 person_marketing=person_marketing,
                 person=person,
+                heard=last_heard,
                 place=place,
                 broadcast=broadcast,
             ),

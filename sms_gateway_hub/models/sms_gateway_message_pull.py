@@ -120,23 +120,11 @@ class SmsGatewayMessage(models.Model):
                 """,
                 numbers=list(set(numbers)),
                 gateway=gateway.id,
-                alive=self._sql_alive("device"),
+                alive=self.env["sms.gateway.device"]._sql_alive("device"),
             ),
             log_exceptions=False,
         )
         return dict(self.env.cr.fetchall())
-
-    @api.model
-    def _sql_alive(self, alias):
-        """Return the condition that a device asks for texts as it should."""
-        alias = SQL.identifier(alias)
-        return SQL(
-            "(%(device)s.active AND %(device)s.last_poll_at >= "
-            "now() AT TIME ZONE 'UTC' "
-            "- %(device)s.poll_interval_s * %(polls)s * interval '1 second')",
-            device=alias,
-            polls=const.QUIET_AFTER_POLLS,
-        )
 
     # ------------------------------------------------------------------
     # What a device asks for. In the short transaction of its call.
@@ -197,35 +185,14 @@ class SmsGatewayMessage(models.Model):
         return bool(self.env.cr.rowcount)
 
     @api.model
-    def _get_room(self, device, gateway, limit, *, final=False):
-        """Say how much a device may take now: one cheap statement.
+    def _sql_used(self, device):
+        """Return what a device has used of its limits.
 
-        The commit of an offer to a device that claims what it sends is not waited for:
-        what a crash of PostgreSQL costs is offered again, and a claim finds nothing.
-        So is what else is written with it, e.g. what the gate refused.
-
-        :return: dict with ``texts`` and ``parts`` (None for no limit) that it may take,
-            ``fresh`` when it has used no part of this minute, ``own`` when texts wait
-            for it alone, ``share`` of those for any device, and ``relieved`` ids of
-            paused gateways whose texts it takes
+        :return: SQL, SMS parts within the last minute, and texts of the day
         """
-        sims = max(device.sims, 1)
-        today = SQL("0")
-        if device.daily_limit:
-            today = SQL(
-                """
-                (SELECT count(*) FROM sms_gateway_message
-                  WHERE device_id = %(device)s AND request_at >= %(since)s)
-                + (SELECT count(*) FROM sms_gateway_message
-                    WHERE device_id = %(device)s AND state = 'sending'
-                      AND request_at IS NULL)
-                """,
-                device=device.id,
-                since=device._get_day_start(),
-            )
-        used = SQL("0")
+        parts = texts = SQL("0")
         if device.parts_per_minute:
-            used = SQL(
+            parts = SQL(
                 """
                 (SELECT coalesce(sum(segments), 0) FROM sms_gateway_message
                   WHERE device_id = %(device)s
@@ -237,107 +204,81 @@ class SmsGatewayMessage(models.Model):
                 """,
                 device=device.id,
             )
+        if device.daily_limit:
+            texts = SQL(
+                """
+                (SELECT count(*) FROM sms_gateway_message
+                  WHERE device_id = %(device)s AND request_at >= %(since)s)
+                + (SELECT count(*) FROM sms_gateway_message
+                    WHERE device_id = %(device)s AND state = 'sending'
+                      AND request_at IS NULL)
+                """,
+                device=device.id,
+                since=device._get_day_start(),
+            )
+        return parts, texts
+
+    @api.model
+    def _get_share(self, device, gateway, limit):
+        """Return how many of the texts for any device this one may take.
+
+        By its SIM cards, of those of all that ask for texts. A device alone takes all.
+        """
+        sims, fleet = device.sims, device.fleet_sims
+        if fleet <= sims:
+            return limit
         self.env.cr.execute(
             SQL(
                 """
-                WITH fleet AS MATERIALIZED (
-                    SELECT greatest(sum(fellow.sims), %(sims)s)::int AS sims
-                      FROM sms_gateway_device AS fellow
-                     WHERE fellow.gateway_id = %(gateway)s
-                       AND (fellow.id = %(device)s OR %(alive)s)
-                )
-                SELECT fleet.sims AS sims,
-                       %(used)s AS used,
-                       %(today)s AS today,
-                       EXISTS (SELECT FROM sms_gateway_message
-                                WHERE gateway_id = %(gateway)s
-                                  AND device_id = %(device)s
-                                  AND state = 'queued' AND by_device
-                                  AND due_at <= now() AT TIME ZONE 'UTC') AS own,
-                       (SELECT count(*)
-                          FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
-                    CROSS JOIN LATERAL (
-                               SELECT 1 FROM sms_gateway_message
-                                WHERE gateway_id = %(gateway)s AND device_id IS NULL
-                                  AND state = 'queued' AND by_device
-                                  AND priority = level.priority
-                                  AND due_at <= now() AT TIME ZONE 'UTC'
-                                LIMIT (SELECT ceil(%(limit)s * fleet.sims::float8
-                                                   / %(sims)s) FROM fleet)) AS waiting
-                       ) AS pool,
-                       ARRAY(SELECT id FROM sms_gateway AS source
-                              WHERE fallback_gateway_id = %(gateway)s
-                                AND paused_until > now() AT TIME ZONE 'UTC'
-                                AND state != 'disabled' AND active
-                                AND (state = 'test' OR %(state)s != 'test')
-                                AND (%(company)s IS NULL OR company_id = %(company)s)
-                       ) AS relieved,
-                       CASE WHEN %(lossy)s
-                            THEN set_config('synchronous_commit', 'off', TRUE) END
-                  FROM fleet
+                SELECT count(*)
+                  FROM (VALUES ('1'), ('2'), ('3')) AS level (priority)
+            CROSS JOIN LATERAL (
+                       SELECT 1 FROM sms_gateway_message
+                        WHERE gateway_id = %(gateway)s AND device_id IS NULL
+                          AND state = 'queued' AND by_device
+                          AND priority = level.priority
+                          AND due_at <= now() AT TIME ZONE 'UTC'
+                        LIMIT %(most)s) AS waiting
                 """,
-                lossy=not final and device._knows_to_claim(),
-                device=device.id,
                 gateway=gateway.id,
-                sims=sims,
-                alive=self._sql_alive("fellow"),
-                used=used,
-                today=today,
-                limit=limit,
-                state=gateway.state,
-                company=gateway.company_id.id or None,
+                most=math.ceil(limit * fleet / sims),
             ),
             log_exceptions=False,
         )
-        room = self.env.cr.dictfetchone()
-        texts = limit
-        if device.daily_limit:
-            texts = min(texts, device.daily_limit - room["today"])
-        parts = None
-        if device.parts_per_minute:
-            parts = device.parts_per_minute - room["used"]
-        return {
-            "texts": 0 if parts is not None and parts <= 0 else max(texts, 0),
-            "parts": parts,
-            "fresh": not room["used"],
-            "own": room["own"],
-            "share": min(texts, math.ceil(room["pool"] * sims / room["sims"])),
-            "relieved": room["relieved"],
-        }
+        return min(limit, math.ceil(self.env.cr.fetchone()[0] * sims / fleet))
 
     @api.model
     def _pick(self, device, gateway, limit, numbers=None, *, final=False):
-        """Take due texts for a device: two statements, one where nothing waits.
+        """Take due texts for a device: one statement, two where it shares with others.
 
         Rows that another transaction holds are skipped. What waits at paused gateways
         that name this one as fallback is taken as well, as by ``_claim``.
 
+        The commit of an offer to a device that claims what it sends is not waited for:
+        what a crash of PostgreSQL costs is offered again, and a claim finds nothing.
+        So is what else is written with it, e.g. what the gate refused.
+
         :return: list of dicts with the columns that an offer is built of
         """
-        room = self._get_room(device, gateway, limit, final=final)
-        if not room["texts"]:
-            return []
         wanted = SQL("TRUE")
         if numbers is not None:
             wanted = SQL("number = ANY(%s)", list(numbers))
-        waiting = []
-        if room["own"]:
-            waiting.append(
-                self._sql_waiting(
-                    SQL("gateway_id = %s AND device_id = %s", gateway.id, device.id),
-                    SQL("by_device AND %s", wanted),
-                    room["texts"],
-                )
+        waiting = [
+            self._sql_waiting(
+                SQL("gateway_id = %s AND device_id = %s", gateway.id, device.id),
+                SQL("by_device AND %s", wanted),
+                limit,
             )
-        if room["share"] > 0:
+        ]
+        if share := self._get_share(device, gateway, limit):
             waiting.append(
                 self._sql_waiting(
                     SQL("gateway_id = %s AND device_id IS NULL", gateway.id),
                     SQL("by_device AND %s", wanted),
-                    room["share"],
+                    share,
                 )
             )
-        if room["relieved"]:
+        if relieved := device.relieved_gateway_ids:
             prefixes = gateway._split_prefixes(gateway.prefixes) or [""]
             condition = SQL(
                 "gateway_fixed IS NOT TRUE AND segments <= %s "
@@ -347,27 +288,35 @@ class SmsGatewayMessage(models.Model):
                 wanted,
             )
             waiting += [
-                self._sql_waiting(
-                    SQL("gateway_id = %s", source), condition, room["texts"]
-                )
-                for source in room["relieved"]
+                self._sql_waiting(SQL("gateway_id = %s", source), condition, limit)
+                for source in relieved.ids
             ]
-        if not waiting:
-            return []
+        used, today = self._sql_used(device)
         self.env.cr.execute(
             SQL(
                 """
-                WITH waiting AS MATERIALIZED (%(waiting)s), ranked AS (
+                WITH used AS MATERIALIZED (
+                    SELECT %(used)s AS parts, %(today)s AS texts,
+                           CASE WHEN %(lossy)s
+                                THEN set_config('synchronous_commit', 'off', TRUE) END
+                ), room AS MATERIALIZED (
+                    SELECT CASE WHEN used.parts >= %(parts)s THEN 0
+                                ELSE least(%(limit)s, %(daily)s - used.texts) END
+                           AS texts,
+                           %(parts)s - used.parts AS parts,
+                           used.parts = 0 AS fresh
+                      FROM used
+                ), waiting AS MATERIALIZED (%(waiting)s), ranked AS (
                     SELECT id, row_number() OVER turn AS place,
                            sum(coalesce(segments, 1)) OVER turn AS parts
                       FROM waiting
                     WINDOW turn AS (ORDER BY priority, due_at, id)
                 ), due AS (
-                    SELECT id FROM ranked
-                     WHERE place <= %(texts)s
-                       AND (%(parts)s IS NULL OR parts <= %(parts)s
+                    SELECT ranked.id FROM ranked, room
+                     WHERE ranked.place <= room.texts
+                       AND (room.parts IS NULL OR ranked.parts <= room.parts
                             -- One that is too long for any minute goes alone.
-                            OR %(fresh)s AND place = 1)
+                            OR room.fresh AND ranked.place = 1)
                 )
                 UPDATE sms_gateway_message AS message
                    SET state = 'sending',
@@ -399,10 +348,13 @@ class SmsGatewayMessage(models.Model):
                        message.urgent, message.exempt, message.broadcast_id,
                        message.relieved_gateway_id, message.external_ref
                 """,
+                used=used,
+                today=today,
+                lossy=not final and device._knows_to_claim(),
+                limit=limit,
+                parts=SQL("%s::int", device.parts_per_minute or None),
+                daily=SQL("%s::int", device.daily_limit or None),
                 waiting=SQL(" UNION ALL ").join(waiting),
-                texts=room["texts"],
-                parts=room["parts"],
-                fresh=room["fresh"],
                 gateway=gateway.id,
                 device=device.id,
                 sender=gateway.sender or None,
@@ -419,6 +371,8 @@ class SmsGatewayMessage(models.Model):
     def _sql_waiting(self, whose, condition, limit):
         """Return the statement that locks due rows, the first ones first.
 
+        Where ``room`` has none for texts it does not look.
+
         :param SQL whose: the beginning of an index that ends with priority, due_at, id
         :param SQL condition: what else must hold
         :param int limit: rows at most
@@ -430,7 +384,8 @@ class SmsGatewayMessage(models.Model):
         CROSS JOIN LATERAL (
                    SELECT id, priority, due_at, segments
                      FROM sms_gateway_message
-                    WHERE %(whose)s AND state = 'queued' AND %(condition)s
+                    WHERE (SELECT texts > 0 FROM room)
+                      AND %(whose)s AND state = 'queued' AND %(condition)s
                       AND priority = level.priority
                       AND due_at <= now() AT TIME ZONE 'UTC'
                       AND (expires_at IS NULL
@@ -1019,7 +974,7 @@ class SmsGatewayMessage(models.Model):
                 """,
                 ids,
                 gateway.id,
-                self._sql_alive("device"),
+                self.env["sms.gateway.device"]._sql_alive("device"),
             ),
             log_exceptions=False,
         )

@@ -547,6 +547,63 @@ class TestPoll(PollCase):
         self.assertEqual(len(self.offer()), 1)
         self.assertEqual(len(self.offer(other)), 1, "never nothing")
 
+    def test_fleet(self):
+        """What a call reads of the other phones is what their forms would tell."""
+        quiet = {"last_poll_at": fields.Datetime.now() - timedelta(hours=1)}
+        paused = {
+            "fallback_gateway_id": self.gateway.id,
+            "paused_until": fields.Datetime.now() + timedelta(hours=1),
+        }
+        company = self.env["res.company"].create({"name": "Another one"})
+        for label, sims, fellows, sources, fleet, relieved in (
+            ("alone", 1, [], [], 1, []),
+            ("others", 2, [{"sims": 3}, {}, {"sims": 4, **quiet}], [], 6, []),
+            ("archived", 1, [{"active": False}], [], 1, []),
+            ("paused", 1, [], [paused, {**paused, "paused_until": False}], 1, [0]),
+            (
+                "in service or not",
+                1,
+                [],
+                [
+                    {**paused, "active": False},
+                    {**paused, "state": "disabled"},
+                    {**paused, "state": "test"},
+                    {**paused, "company_id": company.id},
+                ],
+                1,
+                [2, 3],
+            ),
+            (
+                "of its company",
+                1,
+                [],
+                [paused, {**paused, "company_id": company.id}],
+                1,
+                [1],
+            ),
+        ):
+            with self.row(label):
+                self.device.sims = sims
+                for values in fellows:
+                    self.make_device(**values)
+                gateways = [
+                    self.make_gateway(code="sandbox", name=f"Source {n}", **values)
+                    for n, values in enumerate(sources)
+                ]
+                if label == "of its company":
+                    self.force(self.gateway, company_id=company.id)
+                self.env.flush_all()
+                self.env.invalidate_all()
+                told = (fleet, {gateways[n].id for n in relieved})
+                for device in (
+                    self.device.sudo(),
+                    self.device._find_by_token(self.device.token),
+                ):
+                    self.assertEqual(
+                        (device.fleet_sims, set(device.relieved_gateway_ids.ids)), told
+                    )
+                    self.env.invalidate_all()
+
     def test_sticky(self):
         """Who is in conversation with a phone stays with it, while it is alive."""
         other = self.make_device("Phone 2")
@@ -734,10 +791,10 @@ class TestPoll(PollCase):
         self.enqueue(20)
         refs = []
         for label, most, values in (
-            ("offer", 5, {}),
+            ("offer", 4, {}),
             ("claim", 5, {"refs": refs}),
             ("ask", 4, {}),
-            ("offer", 4, {}),
+            ("offer", 3, {}),
             ("report", 8, {"reports": {"ref": "sent"}}),
             ("inbound", 7, {"texts": [["E1", NUMBERS[0], "Hi"]]}),
         ):

@@ -281,7 +281,7 @@ class TestFacts(SmsGatewayCase):
             {"number": number, "partner_id": person.id}
             for number, person in zip(numbers, people, strict=True)
         ]
-        facts = self.env["sms.gateway.gate"]._get_facts(items, zones=False)
+        facts = self.env["sms.gateway.gate"]._get_facts(items, zones=False, heard=True)
         for item, fact in zip(items, facts, strict=True):
             of_number = [row for row in rows if row["number"] == item["number"]]
             of_person = [row for row in rows if row["partner_id"] == item["partner_id"]]
