@@ -40,7 +40,7 @@ class IrHttp(models.AbstractModel):
             try:
                 request.httprequest.get_data(cache=True)
                 # Dispatching would parse a form next, and fail in HTML.
-                request.get_http_params()
+                _parsed = request.httprequest.form
             except HTTPException as error:
                 # Too large, or not what it announced. Werkzeug would answer in HTML.
                 error.response = endpoint.__self__._answer(error.code)
@@ -50,7 +50,7 @@ class IrHttp(models.AbstractModel):
             request.env.cr.rollback()
         elif isinstance(getattr(endpoint, "__self__", None), SmsReplyPage):
             try:
-                request.get_http_params()
+                _parsed = request.httprequest.form
             except HTTPException as error:
                 error.response = endpoint.__self__._refuse("too_large")
                 raise
