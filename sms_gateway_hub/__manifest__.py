@@ -3,7 +3,7 @@
 {
     "name": "SMS Gateway Hub",
     "summary": "Text contacts from anywhere in Odoo through a gateway of your choice",
-    "version": "19.0.1.5.0",
+    "version": "19.0.1.6.0",
     "category": "Marketing/SMS",
     "author": "SMS Gateway Hub contributors",
     "license": "LGPL-3",

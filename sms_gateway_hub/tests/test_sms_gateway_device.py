@@ -16,8 +16,9 @@ from psycopg2 import IntegrityError, OperationalError
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.sql_db import Cursor
 from odoo.tests import HttpCase, tagged
-from odoo.tools import file_open, mute_logger
+from odoo.tools import SQL, file_open, mute_logger
 
 from .. import const
 from ..controllers import main, poll
@@ -277,6 +278,35 @@ class TestPoll(PollCase):
                 act(message)
                 self.assertEqual(self.claim([ref]), [])
                 self.assertFields(message, {"state": state, **values}, label)
+
+    def test_gate_at_the_offer(self):
+        """Who refused is not offered to a phone that may send without claiming it.
+
+        One that is known to claim, and left nothing unclaimed, asks once more.
+        """
+        for label, told, final, left, offered in (
+            ("it claims", "yes", False, False, True),
+            ("it claims, and left an offer", "yes", False, True, False),
+            ("it claims, and sends without this once", "yes", True, False, False),
+            ("nobody knows", "unknown", False, False, False),
+            ("it never claims", "no", True, False, False),
+        ):
+            with self.row(label):
+                self.device.write({"acknowledges": told, "messages_per_poll": 1})
+                if left:
+                    self.enqueue(uuid=uuid4().hex, number=NUMBERS[1])
+                    self.assertTrue(self.offer())
+                message = self.enqueue()
+                # As a refusal that came while the text was being queued.
+                self.refuse(message.number)
+                self.force(message, state="queued", failure_type=None)
+                refs = self.offer(final=final)
+                self.assertEqual(bool(refs), offered, label)
+                self.assertEqual(message.state, "sending" if offered else "canceled")
+                self.assertEqual(self.claim(refs), [])
+                self.assertFields(
+                    message, {"state": "canceled", "failure_type": "opted_out"}, label
+                )
 
     def refuse(self, number):
         self.env["sms.consent"]._record_many(
@@ -791,7 +821,7 @@ class TestPoll(PollCase):
         self.enqueue(20)
         refs = []
         for label, most, values in (
-            ("offer", 4, {}),
+            ("offer", 3, {}),
             ("claim", 5, {"refs": refs}),
             ("ask", 4, {}),
             ("offer", 3, {}),
@@ -820,6 +850,40 @@ class TestPoll(PollCase):
         )
         plan = "\n".join(line for (line,) in self.env.cr.fetchall())
         self.assertIn("sms_gateway_message_device_taken_index", plan)
+
+    def test_what_waits_is_looked_up(self):
+        """Nor is all that a phone ever took read for what waits for it."""
+        messages = self.env["sms.gateway.message"].sudo()
+        self.env.cr.execute("SET LOCAL enable_seqscan TO off")
+        for label, fellows, index in (
+            ("alone", 0, "sms_gateway_message_queue_index"),
+            ("shared", 1, "sms_gateway_message_device_queue_index"),
+        ):
+            with self.row(label):
+                for _n in range(fellows):
+                    self.make_device("Phone 2")
+                self.enqueue()
+                self.make_due()
+                self.env.flush_all()
+                self.env.cr.execute("UPDATE sms_gateway_message SET device_id = NULL")
+                self.env.cr.execute("ANALYZE sms_gateway_message")
+                self.env.invalidate_all()
+                plans = []
+                execute = Cursor.execute
+
+                def explaining(
+                    cursor, query, *args, plans=plans, execute=execute, **kwargs
+                ):
+                    if "FOR UPDATE SKIP LOCKED" in getattr(query, "code", ""):
+                        execute(cursor, SQL("EXPLAIN %s", query))
+                        plans.append("\n".join(line for (line,) in cursor.fetchall()))
+                    return execute(cursor, query, *args, **kwargs)
+
+                with patch.object(Cursor, "execute", explaining):
+                    self.assertTrue(messages._offer(self.device.sudo()))
+                self.assertEqual(len(plans), 1)
+                self.assertIn(f"Index Scan using {index} on", plans[0], label)
+                self.assertNotRegex(plans[0], r"taken_index.*\n.*Cond: \(device_id = \d+\)")
 
     def test_what_an_offer_waits_for(self):
         """The disk is waited for, but for offers that are lost without harm."""
