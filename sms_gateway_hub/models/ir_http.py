@@ -45,11 +45,9 @@ class IrHttp(models.AbstractModel):
                 # Too large, or not what it announced. Werkzeug would answer in HTML.
                 error.response = endpoint.__self__._answer(error.code)
                 raise
-            call = request.httprequest
-            if call.content_length or "Transfer-Encoding" in call.headers:
-                # Odoo may have asked for the language before the body came, which a
-                # peer can hold back: decisions are taken on what is true after it.
-                request.env.cr.rollback()
+            # Odoo may have asked for the language before the body came, which a peer
+            # can hold back: decisions are taken on what is true after it.
+            request.env.cr.rollback()
         elif isinstance(getattr(endpoint, "__self__", None), SmsReplyPage):
             try:
                 _parsed = request.httprequest.form

@@ -266,7 +266,7 @@ class SmsGatewayMessage(models.Model):
         own = SQL("by_device AND %s", wanted)
         if device.fleet_sims <= device.sims:
             # Nobody to share with: all that no other one is to send, in one go.
-            mine = SQL("coalesce(device_id, %(device)s) = %(device)s", device=device.id)
+            mine = SQL("(device_id IS NULL OR device_id = %s)", device.id)
             waiting = [
                 self._sql_waiting(
                     SQL("gateway_id = %s", gateway.id),

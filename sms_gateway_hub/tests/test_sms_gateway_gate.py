@@ -236,6 +236,29 @@ class TestQuietHours(SmsGatewayCase):
         self.assertEqual(counts[0], counts[1])
         self.assertLessEqual(counts[1], 2)
 
+    def test_asks_what_its_rules_need(self):
+        """Who texted last is looked up where a rule of the gateway asks for it."""
+        items = [{"number": NUMBERS[0], "partner_id": self.partner.id}]
+        free = {
+            "quiet_hours": False,
+            "consent_policy": "opt_out",
+            "opt_in_prefixes": False,
+        }
+        for label, rules, asks in (
+            ("no rules", {}, False),
+            ("quiet hours", {"quiet_hours": True}, True),
+            ("consent", {"consent_policy": "opt_in"}, True),
+            ("consent in a country", {"opt_in_prefixes": "+49"}, True),
+        ):
+            with self.subTest(label):
+                self.gateway.write({**free, **rules})
+                self.env.flush_all()
+                with self.count_queries() as statements:
+                    self.gate._check(self.gateway, items)
+                self.assertEqual(
+                    any("direction = 'incoming'" in line for line in statements), asks
+                )
+
 
 @tagged("post_install", "-at_install")
 class TestFacts(SmsGatewayCase):
