@@ -257,6 +257,7 @@ class SmsGatewayMessage(models.Model):
         what a crash of PostgreSQL costs is offered again, and a claim finds nothing.
         So is what else is written with it, e.g. what the gate refused.
 
+        :param bool lossy: it claims what it sends, and is offered these to claim
         :return: list of dicts with the columns that an offer is built of, and
             ``unclaimed``: whether the device had an offer already that it did not claim
         """
@@ -278,14 +279,15 @@ class SmsGatewayMessage(models.Model):
             share = self._get_share(device, gateway, limit)
             waiting = [
                 self._sql_waiting(
-                    SQL("gateway_id = %s AND coalesce(device_id, 0) = %s", *whose),
+                    SQL(
+                        "gateway_id = %s AND coalesce(device_id, 0) = %s",
+                        gateway.id,
+                        device_id,
+                    ),
                     own,
                     most,
                 )
-                for *whose, most in (
-                    (gateway.id, device.id, limit),
-                    (gateway.id, 0, share),
-                )
+                for device_id, most in ((device.id, limit), (0, share))
                 if most
             ]
         if relieved := device.relieved_gateway_ids:
