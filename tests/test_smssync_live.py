@@ -2016,7 +2016,7 @@ def _measure_poll(account, turns):
             assert reply.status == 200
         # Set up by the guide, it confirms what it fetches.
         uuids = [message["uuid"] for message in reply.payload["messages"]]
-        assert len(account.claim(uuids)) == 20
+        assert len(uuids) == 20 and account.claim(uuids) == uuids
         # The next one finds 50 waiting again, and the phone's minute over.
         account.age(61, "state = 'sending'")
         account.database.rows(

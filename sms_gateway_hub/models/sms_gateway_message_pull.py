@@ -303,7 +303,7 @@ class SmsGatewayMessage(models.Model):
                 self._sql_waiting(SQL("gateway_id = %s", source), condition, limit)
                 for source in relieved.ids
             ]
-        parts, today = self._sql_taken(device)
+        taken, today = self._sql_taken(device)
         self.env.cr.execute(
             SQL(
                 """
@@ -371,7 +371,7 @@ class SmsGatewayMessage(models.Model):
                        message.relieved_gateway_id, message.external_ref,
                        (SELECT texts > 0 FROM offered) AS unclaimed
                 """,
-                taken=parts,
+                taken=taken,
                 today=today,
                 lossy=lossy,
                 limit=limit,
